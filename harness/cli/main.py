@@ -1,0 +1,113 @@
+"""`harness`: the root of the command line. Verbs are loaded when they are called, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from harness.errors import HarnessError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "submit": ("harness.cli.submit:submit", "Run a submission on a task, score it, leave a run folder."),
+    "validate": (
+        "harness.cli.validate:validate",
+        "Check a submission, or a predictions file against a task.",
+    ),
+    "new": ("harness.cli.new:new", "Write a working starter submission."),
+    "data": (
+        "harness.cli.data:app",
+        "Datasets: make, import, fetch, list, describe, verify, export, graphs.",
+    ),
+    "splits": ("harness.cli.splits:app", "Frozen splits: create, import, list, show, verify, diff, export."),
+    "tasks": ("harness.cli.tasks:app", "Tasks (dataset + split): list, describe, build."),
+    "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
+    "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
+    "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
+    "schemas": (
+        "harness.cli.schemas:app",
+        "JSON Schemas of the contract: list, show, export, check a document.",
+    ),
+}
+"""Verb → (`module:object`, one line of help). The object is a Typer app (a noun) or a function (a verb)."""
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are run, not when they are listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command's name and line of help; enough for a listing."""
+        if cmd_name not in VERBS:
+            return None
+        return TyperCommand(cmd_name, help=VERBS[cmd_name][1], short_help=VERBS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself, imported now."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(VERBS[name][0]) if name in VERBS else None, rest
+
+
+def load(target: str) -> Any:
+    """The click command behind `module:object`."""
+    module, _, attribute = target.partition(":")
+    verb = getattr(importlib.import_module(module), attribute)
+    if not isinstance(verb, typer.Typer):
+        single = typer.Typer(rich_markup_mode="markdown")
+        single.command()(verb)
+        verb = single
+    return typer.main.get_command(verb)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="harness",
+    help="Benchmark harness for single-cell perturbation prediction.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from harness import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Print the version and leave."
+    ),
+) -> None:
+    """Benchmark harness for single-cell perturbation prediction.
+
+    Models are *submissions*: they turn a task folder without answers into predictions, and the harness scores them.
+
+    Start here: `harness submit submissions/baselines/ridge`
+    """
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is said in a few lines, a bug keeps its traceback."""
+    try:
+        app()
+    except HarnessError as error:
+        from harness.cli.show import print_error
+
+        print_error(error)
+        sys.exit(error.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

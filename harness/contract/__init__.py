@@ -1,0 +1,1 @@
+"""What crosses the wall between harness and submission: manifest, task, predictions, status."""

@@ -1,0 +1,1 @@
+"""Datasets: cells × genes once, memory-mapped, content-hashed, with frozen control pools and matching."""

@@ -1,0 +1,1 @@
+"""Run folders, provenance, and what binds a number to its inputs."""

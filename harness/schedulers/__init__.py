@@ -1,0 +1,1 @@
+"""From a submission and a task to a scored run, and from one run to many."""

@@ -1,0 +1,72 @@
+"""Where things lie: an optional `harness.toml`, environment variables, and defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, UnknownNameError
+
+SETTINGS_FILE = "harness.toml"
+KEYS = ("data", "runs", "splits", "submissions", "task")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The folders and the default task of one project."""
+
+    root: Path
+    data: Path
+    """Dataset artifacts by name, and the cache of built tasks."""
+    runs: Path
+    splits: Path
+    submissions: Path
+    task: str
+    """The task of `harness submit` when none is named."""
+
+    @property
+    def task_cache(self) -> Path:
+        return self.data / ".tasks"
+
+    def dataset_path(self, name_or_path: str) -> Path:
+        """A dataset by folder, or by its name in the data folder."""
+        path = Path(name_or_path)
+        return path if path.exists() or path.parent != Path() else self.data / name_or_path
+
+
+def load_settings(start: Path | None = None) -> Settings:
+    """Settings of the nearest `harness.toml` at or above a folder; without one, that folder is the project."""
+    here = (start or Path.cwd()).absolute()
+    root = next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), here)
+    told = _read(root / SETTINGS_FILE)
+    split_dir = os.environ.get("HARNESS_SPLIT_DIR") or os.environ.get("PERTURBFM_SPLIT_DIR")
+
+    def folder(key: str, variable: str | None) -> Path:
+        return root / Path(variable or told.get(key, key)).expanduser()
+
+    return Settings(
+        root=root,
+        data=folder("data", os.environ.get("HARNESS_DATA_DIR")),
+        runs=folder("runs", os.environ.get("HARNESS_RUN_DIR")),
+        splits=folder("splits", split_dir),
+        submissions=folder("submissions", None),
+        task=told.get("task", "demo:context_ood"),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarnessError("harness.toml is not readable TOML", where=path, got=error) from None
+    for key, value in told.items():
+        if key not in KEYS:
+            raise UnknownNameError("setting", key, KEYS, where=path)
+        if not isinstance(value, str):
+            raise HarnessError(f"setting {key!r} is not text", where=path, got=repr(value))
+    return told

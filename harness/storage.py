@@ -1,0 +1,142 @@
+"""Writing so that nothing half-made can be seen: canonical JSON, atomic files, atomic folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ExistsError, HarnessError
+
+_PARTIAL = ".partial-"
+
+
+def canonical_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON with sorted keys and no NaN, so that equal values are equal bytes."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(
+        value, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=separators, indent=indent
+    )
+
+
+def read_json(path: Path, kind: str) -> Any:
+    """A JSON file, or a refusal that names the file and the place where it breaks."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError(f"{kind} not found", where=path, mend="check the path") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise HarnessError(f"{kind} is not readable JSON", where=path, got=error) from None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial_sibling(path)
+    try:
+        with partial.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file in one step, as UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write canonical JSON, indented for the eye, in one step."""
+    write_text(path, canonical_json(value, indent=1) + "\n")
+
+
+@contextmanager
+def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
+    """A folder that appears under its name only when it is complete.
+
+    Work goes on in a hidden sibling, which is synced and renamed at the end and removed on any error. Siblings left by
+    processes that were killed are swept first. An existing, non-empty target is refused.
+    """
+    target = target.absolute()
+    refuse_existing(target, kind=kind)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep_partials(target.parent)
+    partial = _partial_sibling(target)
+    partial.mkdir()
+    try:
+        yield partial
+        _sync_tree(partial)
+        try:
+            os.rename(partial, target)
+        except OSError:
+            refuse_existing(target, kind=kind)
+            raise
+        _sync_folder(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(target: Path, *, kind: str) -> None:
+    """Refuse to write over something that stands already; an empty folder is free."""
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.exists() or target.is_symlink():
+        raise ExistsError(
+            f"{kind} already exists", where=target, mend="choose another name, or remove it first"
+        )
+
+
+def sweep_partials(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-made in a folder."""
+    for entry in folder.glob(f".*{_PARTIAL}*"):
+        host, _, rest = entry.name.rpartition(_PARTIAL)[2].partition("~")
+        pid = rest.partition("~")[0]
+        if host == _host() and pid.isdigit() and not _alive(int(pid)):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _partial_sibling(path: Path) -> Path:
+    return path.parent / f".{path.name}{_PARTIAL}{_host()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+
+
+def _host() -> str:
+    return "".join(c if c.isalnum() else "-" for c in socket.gethostname()) or "host"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync_tree(folder: Path) -> None:
+    for root, _, files in os.walk(folder):
+        for name in files:
+            with open(os.path.join(root, name), "rb") as handle:
+                os.fsync(handle.fileno())
+        _sync_folder(Path(root))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Dataset + split → a task folder without answers, and the sealed truth that stays here."""
