@@ -1,0 +1,52 @@
+# The five things a person does: demo, test, lint, bench, docs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SUBMISSION ?= submissions/baselines/ridge
+
+.PHONY: help demo test test-long lint format bench docs clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.installed  ## Set up, then run a submission on the built-in demo task and score it.
+	$(BIN)/harness submit $(SUBMISSION)
+
+test: $(VENV)/.installed-dev  ## Run the fast tests.
+	$(BIN)/python -m pytest -q -m "not long"
+
+test-long: $(VENV)/.installed-dev  ## Run the tests that take minutes: a million cells, 200 killed processes, a 1 GB file.
+	$(BIN)/python -m pytest -q -m long
+
+lint: $(VENV)/.installed-dev  ## Format check, lint, strict types, import rules.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev  ## Run the speed benchmarks.
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed-dev  ## Regenerate the reference pages, the schemas and the drawings.
+	$(BIN)/python docs/generate.py
+
+clean:  ## Remove the environment and the caches; runs/ and data/ stay.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
