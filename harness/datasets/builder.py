@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harness.datasets.dataset import OBS_FILE, POOL_COLUMN
-from harness.datasets.matching import match_cells
+from harness.datasets.matching import group_mean, match_cells, match_means, match_pairs
 from harness.datasets.meta import (
     DATASET_META,
+    ArrayCard,
     CovariateCard,
     DatasetMeta,
     Matching,
+    MatchingRule,
     ObsCard,
     Pools,
     Preprocessing,
@@ -35,6 +37,11 @@ from harness.datasets.pools import deal_controls
 from harness.digest import file_hash
 from harness.errors import HarnessError
 from harness.storage import new_folder, write_json
+
+CHECK_ROWS = 4096
+RESERVED = frozenset(
+    ("row", "cell_id", "pert_id", "pert_genes", "context_id", "batch_id", "is_control", "role", "control_row")
+).union((POOL_COLUMN,))
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,35 @@ class Rows:
             self.intervention,
         )
 
+    def compact(self) -> Rows:
+        """One form per content: no unused names, one NaN, one zero, plain text ids, covariates in order of name."""
+        ids = self.cell_ids
+        ids = (ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids).cast(pa.string())
+        return Rows(
+            self.pert.compact(),
+            self.context.compact(),
+            self.batch.compact(),
+            self.is_control,
+            ids,
+            {
+                name: column.compact() if isinstance(column, Labels) else _one_nan(column)
+                for name, column in sorted(self.covariates.items())
+            },
+            tuple(sorted(self.intervention)),
+        )
+
+    def to_obs(self, pool: NDArray[np.uint8]) -> Obs:
+        """The table with its control pools."""
+        return Obs(
+            self.pert,
+            self.context,
+            self.batch,
+            pool,
+            self.is_control,
+            dict(self.covariates),
+            self.intervention,
+        )
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -96,72 +132,124 @@ def build_dataset(
     source: Source | None = None,
     notes: Sequence[str] = (),
     seed: int = 0,
+    matching: MatchingRule | None = None,
+    paired: NDArray[np.int64] | None = None,
 ) -> Iterator[Arrays]:
     """Yield the arrays to fill; when the block ends the artifact is frozen and appears at `out`.
 
-    `rows` must be in artifact order (`Rows.order`). On any error nothing appears.
+    `rows` must be in artifact order (`Rows.order`). `matching` is by default `none` for deltas and `cell` for all else;
+    `paired` gives the control row of each row for the rule `paired`. On any error nothing appears.
     """
+    rows = rows.compact()
     _check_genes(genes)
     _check_rows(rows, control_label)
     shape = (len(rows.is_control), len(genes))
+    rule: MatchingRule = matching or ("none" if x_kind == "delta" else "cell")
     with new_folder(out, kind="dataset") as folder:
-        arrays = Arrays(
-            X=create_array(folder / "X.npy", "<f4", shape),
-            counts=None if counts_dtype is None else create_array(folder / "counts.npy", counts_dtype, shape),
-            obsm={
-                key: create_array(folder / "obsm" / f"{key}.npy", "<f4", (shape[0], width))
-                for key, width in (embeddings or {}).items()
+        arrays = _create_arrays(folder, shape, counts_dtype, embeddings or {})
+        yield arrays
+        _refuse_not_finite(arrays)
+        pool, modes = deal_controls(rows.context, rows.batch, rows.is_control, seed, shared=rule == "paired")
+        obs = rows.to_obs(pool)
+        targets = {key: list(perturbations.get(key, [])) for key in rows.pert.levels if key != control_label}
+        _write_obs(folder / OBS_FILE, obs, rows.cell_ids, targets)
+        _freeze(
+            folder,
+            {
+                "name": name,
+                "title": title,
+                "unit": unit,
+                "x_kind": x_kind,
+                "n_obs": shape[0],
+                "n_vars": shape[1],
+                "genes": list(genes),
+                "control_label": control_label,
+                "perturbations": targets,
+                "covariates": _covariate_cards(rows),
+                "preprocessing": preprocessing,
+                "source": source or Source(),
+                "matching": Matching(rule=rule, seed=seed),
+                "pools": Pools(seed=seed, modes=modes),
+                "arrays": _array_cards(arrays) | _write_controls(folder, obs, arrays.X, rule, seed, paired),
+                "obs": ObsCard(
+                    content_sha256=hash_obs(obs, rows.cell_ids), file_sha256=file_hash(folder / OBS_FILE)
+                ),
+                "notes": list(notes),
             },
         )
-        yield arrays
-        pool, modes = deal_controls(rows.context, rows.batch, rows.is_control, seed)
-        obs = Obs(
-            rows.pert,
-            rows.context,
-            rows.batch,
-            pool,
-            rows.is_control,
-            dict(rows.covariates),
-            rows.intervention,
-        )
-        control = create_array(folder / "control.npy", "<i8", (shape[0],))
-        matching = Matching(rule="none" if x_kind == "delta" else "cell", seed=seed)
-        control[...] = -1 if matching.rule == "none" else match_cells(obs, seed)
-        cards = {
-            "X.npy": card_of(arrays.X),
-            "control.npy": card_of(control),
-        }
-        if arrays.counts is not None:
-            cards["counts.npy"] = card_of(arrays.counts)
-        for key, array in arrays.obsm.items():
-            cards[f"obsm/{key}.npy"] = card_of(array)
-        _write_obs(folder / OBS_FILE, obs, rows.cell_ids, perturbations)
-        document: dict[str, Any] = DatasetMeta(
-            name=name,
-            title=title,
-            unit=unit,
-            x_kind=x_kind,
-            n_obs=shape[0],
-            n_vars=shape[1],
-            genes=list(genes),
-            control_label=control_label,
-            perturbations={key: list(value) for key, value in perturbations.items()},
-            covariates=_covariate_cards(rows),
-            preprocessing=preprocessing,
-            source=source or Source(),
-            matching=matching,
-            pools=Pools(seed=seed, modes=modes),
-            arrays=cards,
-            obs=ObsCard(
-                content_sha256=hash_obs(obs, rows.cell_ids), file_sha256=file_hash(folder / OBS_FILE)
-            ),
-            notes=list(notes),
-            data_hash="",
-            meta_hash="",
-        ).model_dump(mode="json", by_alias=True)
-        document["data_hash"] = data_hash(document)
-        document["meta_hash"] = meta_hash(document)
-        write_json(folder / DATASET_META, document)
+
+
+def _freeze(folder: Path, fields: dict[str, Any]) -> None:
+    """Write the card with its two hashes."""
+    meta = DatasetMeta(**fields, data_hash="", meta_hash="")
+    document: dict[str, Any] = meta.model_dump(mode="json", by_alias=True)
+    document["data_hash"] = data_hash(document)
+    document["meta_hash"] = meta_hash(document)
+    write_json(folder / DATASET_META, document)
+
+
+def _create_arrays(
+    folder: Path, shape: tuple[int, int], counts_dtype: str | None, embeddings: Mapping[str, int]
+) -> Arrays:
+    return Arrays(
+        X=create_array(folder / "X.npy", "<f4", shape),
+        counts=None if counts_dtype is None else create_array(folder / "counts.npy", counts_dtype, shape),
+        obsm={
+            key: create_array(folder / "obsm" / f"{key}.npy", "<f4", (shape[0], width))
+            for key, width in embeddings.items()
+        },
+    )
+
+
+def _array_cards(arrays: Arrays) -> dict[str, ArrayCard]:
+    cards = {"X.npy": card_of(arrays.X)}
+    if arrays.counts is not None:
+        cards["counts.npy"] = card_of(arrays.counts)
+    return cards | {f"obsm/{key}.npy": card_of(array) for key, array in arrays.obsm.items()}
+
+
+def _write_controls(
+    folder: Path,
+    obs: Obs,
+    X: NDArray[np.float32],
+    rule: MatchingRule,
+    seed: int,
+    paired: NDArray[np.int64] | None,
+) -> dict[str, ArrayCard]:
+    """`control.npy`, and `controls.npy` where the rule matches to means."""
+    control = create_array(folder / "control.npy", "<i8", (len(obs),))
+    cards: dict[str, ArrayCard] = {}
+    if rule == "none":
+        control[...] = -1
+    elif rule == "cell":
+        control[...] = match_cells(obs, seed)
+    elif rule == "mean":
+        groups = match_means(obs)
+        control[...] = groups.of_row
+        means = create_array(folder / "controls.npy", "<f4", (len(groups.members), X.shape[1]))
+        for group, members in enumerate(groups.members):
+            means[group] = group_mean(X, members)
+        cards["controls.npy"] = card_of(means)
+    elif paired is None:
+        raise HarnessError("the rule `paired` needs the control row of each row")
+    else:
+        control[...] = match_pairs(obs, paired)
+    return cards | {"control.npy": card_of(control)}
+
+
+def _refuse_not_finite(arrays: Arrays) -> None:
+    for label, array in (("X", arrays.X), *((f"obsm/{key}", value) for key, value in arrays.obsm.items())):
+        for start in range(0, len(array), CHECK_ROWS):
+            block = array[start : start + CHECK_ROWS]
+            if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
+                row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
+                raise HarnessError(
+                    f"{label} holds a value that is not finite",
+                    where=f"row {start + row}, column {column}",
+                    got=float(block[row, column]),
+                    expected="finite numbers",
+                    mend="mend the value in the source, or leave the row out",
+                )
 
 
 def _write_obs(path: Path, obs: Obs, cell_ids: pa.Array, perturbations: Mapping[str, list[str]]) -> None:
@@ -179,6 +267,12 @@ def _write_obs(path: Path, obs: Obs, cell_ids: pa.Array, perturbations: Mapping[
     for name, column in obs.covariates.items():
         columns[name] = column.to_arrow() if isinstance(column, Labels) else pa.array(column)
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _one_nan(column: NDArray[Any]) -> NDArray[np.float64]:
+    values = np.asarray(column, np.float64) + 0.0
+    values[np.isnan(values)] = np.nan
+    return values
 
 
 def _covariate_cards(rows: Rows) -> dict[str, CovariateCard]:
@@ -207,6 +301,18 @@ def _check_genes(genes: Sequence[str]) -> None:
 def _check_rows(rows: Rows, control_label: str) -> None:
     if not len(rows.is_control):
         raise HarnessError("a dataset needs at least one row")
+    if rows.cell_ids.null_count:
+        raise HarnessError(f"{rows.cell_ids.null_count} rows have no cell id")
+    refuse_unprintable(rows.cell_ids.to_pylist())
+    refuse_unprintable(rows.covariates)
+    taken = sorted(RESERVED.intersection(rows.covariates))
+    if taken:
+        raise HarnessError(
+            "covariates bear names of the row table",
+            got=", ".join(taken),
+            expected=f"none of {', '.join(sorted(RESERVED))}",
+            mend="rename these columns",
+        )
     labelled = rows.pert.codes == rows.pert.code(control_label)
     if not np.array_equal(labelled, rows.is_control):
         row = int(np.flatnonzero(labelled != rows.is_control)[0])

@@ -32,9 +32,13 @@ class PerturbDataset:
     meta: DatasetMeta
     obs: Obs
     X: NDArray[np.float32]  # [rows, genes], memory-mapped
-    control: NDArray[np.int64]  # [rows]; row of the matched control, −1: none (the row is a delta already)
+    control: NDArray[
+        np.int64
+    ]  # [rows]; row of the matched control; −1: no single cell (a delta already, or a mean)
     counts: NDArray[Any] | None  # [rows, genes], memory-mapped
     obsm: Mapping[str, NDArray[np.float32]]  # [rows, dims]
+    means: NDArray[np.float32] | None = None  # [groups, genes]; only where the matching rule is `mean`
+    mean_of: NDArray[np.int64] | None = None  # [rows]; the group whose mean is a row's control
 
     @property
     def name(self) -> str:
@@ -62,6 +66,8 @@ class PerturbDataset:
 
     def X_control(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Expression of the controls matched to rows; zeros where a row is a delta already. [rows, genes]"""
+        if self.means is not None and self.mean_of is not None:
+            return np.asarray(self.means[self.mean_of[rows]])
         matched = self.control[rows]
         values = np.asarray(self.X[np.maximum(matched, 0)])
         values[matched < 0] = 0
@@ -92,14 +98,17 @@ def open_dataset(path: Path, *, verify: bool = True) -> PerturbDataset:
         verify_files(path, meta)
     obs = _read_obs(path, meta)
     arrays = {file: open_array(path / file, card) for file, card in meta.arrays.items()}
+    control, means = np.asarray(arrays["control.npy"]), arrays.get("controls.npy")
     return PerturbDataset(
         path=path,
         meta=meta,
         obs=obs,
         X=arrays["X.npy"],
-        control=np.asarray(arrays["control.npy"]),
+        control=control if means is None else np.full_like(control, -1),
         counts=arrays.get("counts.npy"),
         obsm={Path(file).stem: array for file, array in arrays.items() if file.startswith("obsm/")},
+        means=means,
+        mean_of=None if means is None else control,
     )
 
 
@@ -113,11 +122,11 @@ def read_meta(path: Path) -> DatasetMeta:
             mend="harness data list shows the datasets; harness data make-synth --preset demo --out DIR makes one",
         )
     document = read_json(path / DATASET_META, "dataset card")
-    meta = DatasetMeta.read(document, where=path / DATASET_META)
-    found = meta_hash(document)
-    if found != meta.meta_hash:
-        raise changed(path / DATASET_META, expected=meta.meta_hash, found=found)
-    return meta
+    if isinstance(document, dict) and "meta_hash" in document:
+        found = meta_hash(document)
+        if found != document["meta_hash"]:
+            raise changed(path / DATASET_META, expected=document["meta_hash"], found=found)
+    return DatasetMeta.read(document, where=path / DATASET_META)
 
 
 def verify_files(path: Path, meta: DatasetMeta) -> None:
@@ -143,7 +152,7 @@ def verify_content(dataset: PerturbDataset) -> None:
         raise changed(dataset.path / OBS_FILE, expected=dataset.meta.obs.content_sha256, found=found)
 
 
-def changed(path: Path, *, expected: str, found: str) -> ChangedError:
+def changed(path: Path, *, expected: object, found: object) -> ChangedError:
     """The refusal of frozen content that is no longer what it was."""
     return ChangedError(
         "frozen content has changed",

@@ -12,6 +12,7 @@ from harness.digest import Digest
 DATASET_META = "meta.json"
 Unit = Literal["cell", "profile"]
 XKind = Literal["log_normalised", "delta", "log2_expression", "zscore", "rank"]
+MatchingRule = Literal["cell", "mean", "paired", "none"]
 ControlMode = Literal["three-pool", "cross-fit", "shared-controls", "none"]
 
 
@@ -64,7 +65,9 @@ class Source(Record):
 class Matching(Record):
     """How each row found its control."""
 
-    rule: Literal["cell", "mean", "paired", "none"]
+    rule: MatchingRule
+    """`cell`: a seeded pool-A cell of the same context and batch; `mean`: the mean of those cells; `paired`: the control
+    that the source gives to each row; `none`: rows are deltas or signatures already."""
     seed: int
 
 
@@ -96,7 +99,7 @@ class DatasetMeta(Record):
     matching: Matching
     pools: Pools
     arrays: dict[str, ArrayCard]
-    """Array files by relative path: `X.npy`, `control.npy`, `counts.npy`, `obsm/NAME.npy`."""
+    """Array files by relative path: `X.npy`, `control.npy`, `controls.npy` (means), `counts.npy`, `obsm/NAME.npy`."""
     obs: ObsCard
     notes: list[str] = []
     """What a reader must know, e.g. counts of perturbed genes that are not in the gene list."""

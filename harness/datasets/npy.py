@@ -17,6 +17,7 @@ from harness.errors import ChangedError, HarnessError
 def create_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """A new memory-mapped array file, to be filled in place."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    dtype = np.dtype(dtype).newbyteorder("<").str
     header = npy_header(dtype, shape)
     n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     with path.open("wb") as handle:

@@ -49,6 +49,13 @@ class Labels:
             array = array.combine_chunks()
         if pa.types.is_dictionary(array.type):
             array = array.cast(pa.string())
+        if array.null_count:
+            raise HarnessError(
+                f"{array.null_count} of {len(array)} rows have no name",
+                got=f"first in row {int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])}",
+                expected="a name in every row",
+                mend="fill the gaps in the source, or leave these rows out",
+            )
         encoded = array.dictionary_encode()
         names = np.array(encoded.dictionary.to_pylist(), dtype=object)
         order = np.argsort(names.astype(str), kind="stable") if len(names) else np.zeros(0, np.intp)
@@ -69,6 +76,13 @@ class Labels:
     def take(self, rows: NDArray[Any]) -> Labels:
         """The column of some rows, with the same levels."""
         return Labels(self.codes[rows], self.levels)
+
+    def compact(self) -> Labels:
+        """The same names without the levels that no row has, as they read back from disk."""
+        used, codes = np.unique(self.codes, return_inverse=True)
+        if len(used) == len(self.levels):
+            return self
+        return Labels(codes.astype(np.int32), tuple(self.levels[code] for code in used))
 
     def code(self, name: str) -> int:
         """The code of a name, or −1."""

@@ -20,17 +20,18 @@ SHARED_BELOW = 6
 
 
 def deal_controls(
-    context: Labels, batch: Labels, is_control: NDArray[np.bool_], seed: int
+    context: Labels, batch: Labels, is_control: NDArray[np.bool_], seed: int, *, shared: bool = False
 ) -> tuple[NDArray[np.uint8], dict[str, ControlMode]]:
     """Deal the controls of each context into pools, seeded and stratified by batch.
 
+    With `shared` every control is in all pools: the source paired rows with controls, so no control can be held back.
     Returns the pool bits per row and the mode of each context.
     """
     pool = np.zeros(len(is_control), np.uint8)
     modes: dict[str, ControlMode] = {}
     for code, name in enumerate(context.levels):
         rows = np.flatnonzero(is_control & (context.codes == code))
-        if len(rows) < SHARED_BELOW:
+        if shared or len(rows) < SHARED_BELOW:
             modes[name] = "shared-controls" if len(rows) else "none"
             pool[rows] = Pool.A | Pool.B | Pool.C
             continue
