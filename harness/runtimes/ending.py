@@ -1,0 +1,64 @@
+"""Reading how a run ended: from exit code, signal, limits passed and the last words of its log."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.contract.status import RunStatus
+from harness.runtimes.log import last_lines
+from harness.runtimes.watch import Breach, Watch
+
+SHELL_KILLED = 128 + signal.SIGKILL
+NEAR_LIMIT = 0.9
+MEMORY_WORDS = re.compile(rb"\bMemoryError\b|\bOutOfMemoryError\b|can't allocate memory|std::bad_alloc")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a run in the words of the contract."""
+
+    status: RunStatus
+    exit_code: int | None
+    signal: int | None
+    detail: str
+
+
+def read_ending(told: Mapping[str, Any], breach: Breach | None, log: bytes, watch: Watch) -> Ending:
+    """What the supervisor told, what was breached and what the log says, as one status with its reason."""
+    code = told.get("code")
+    exit_code = code if isinstance(code, int) and code >= 0 else None
+    number = -code if isinstance(code, int) and code < 0 else None
+    if breach is not None:
+        return Ending(breach.status, exit_code, number, breach.detail)
+    if "cannot_start" in told:
+        return Ending(
+            RunStatus.ENVIRONMENT, None, None, f"the command cannot be started: {told['cannot_start']}"
+        )
+    if exit_code == 0:
+        return Ending(RunStatus.OK, 0, None, "ended normally")
+    if exit_code is None and number is None:
+        return Ending(RunStatus.FAILED, None, None, "ended without an exit code; its supervisor was killed")
+    how = f"exit code {exit_code}" if number is None else f"killed by {_signal_name(number)}"
+    words = last_lines(log)
+    detail = f"{how}: {words}" if words else how
+    if _lacked_memory(exit_code, number, log, watch):
+        return Ending(RunStatus.OUT_OF_MEMORY, exit_code, number, detail)
+    return Ending(RunStatus.FAILED, exit_code, number, detail)
+
+
+def _lacked_memory(exit_code: int | None, number: int | None, log: bytes, watch: Watch) -> bool:
+    """A kill alone is no proof: the kernel must have counted one, or the peak must have been near the limit."""
+    if number == signal.SIGKILL or exit_code == SHELL_KILLED:
+        return watch.kernel_killed_for_memory() or watch.peak_rss_bytes > NEAR_LIMIT * watch.memory_limit
+    return MEMORY_WORDS.search(log[-4096:]) is not None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,51 @@
+"""The environment variables of a run: a whitelist of the caller's, a private home, thread caps, the contract's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from harness.runtimes.protocol import Job
+from harness.storage import canonical_json
+
+INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+GPU_INHERITED = ("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
+THREAD_CAPS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def clean_environment(job: Job, scratch: Path) -> dict[str, str]:
+    """Everything a run is told by environment; the caller's secrets, home and Python path stay behind."""
+    home, temporary = scratch / "home", scratch / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    wanted = INHERITED + (GPU_INHERITED if job.manifest.resources.gpus else ())
+    environment = {name: os.environ[name] for name in wanted if name in os.environ}
+    if not job.manifest.resources.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    environment |= {name: str(job.limits.cpus) for name in THREAD_CAPS}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', SYSTEM_PATH)}",
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "TMPDIR": str(temporary),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "HARNESS_TASK": str(job.task.absolute()),
+        "HARNESS_OUTPUT": str(job.output.absolute()),
+        "HARNESS_SEED": str(job.seed),
+        "HARNESS_PARAMS": canonical_json(dict(job.params)),
+    }
+    return environment

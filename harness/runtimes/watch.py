@@ -1,0 +1,117 @@
+"""Watching a family of processes: time, memory, size of the output folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.contract.status import RunStatus
+from harness.runtimes.protocol import Limits
+
+OUTPUT_EVERY_SECONDS = 1.0
+OOM_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A limit that was passed, or another reason to stop a run."""
+
+    status: RunStatus
+    detail: str
+    polite: bool
+    """Whether the run is asked to stop before it is killed."""
+
+
+class Watch:
+    """Looks at the descendants of one supervisor and at the output folder."""
+
+    def __init__(self, supervisor: int, output: Path, limits: Limits) -> None:
+        self.peak_rss_bytes = 0
+        self.memory_limit = limits.memory_bytes
+        self._supervisor = supervisor
+        self._output = output
+        self._limits = limits
+        self._started = time.monotonic()
+        self._next_output_look = self._started + OUTPUT_EVERY_SECONDS
+        self._oom_kills = count_oom_kills()
+
+    def look(self) -> Breach | None:
+        """The first limit that is passed now."""
+        now = time.monotonic()
+        if now - self._started > self._limits.seconds:
+            return Breach(
+                RunStatus.TIMEOUT, f"still running after its limit of {self._limits.seconds:g} s", polite=True
+            )
+        rss = tree_rss(self._supervisor)
+        self.peak_rss_bytes = max(self.peak_rss_bytes, rss)
+        if rss > self._limits.memory_bytes:
+            return Breach(
+                RunStatus.OUT_OF_MEMORY,
+                f"its processes held {_mib(rss)}, the limit is {_mib(self._limits.memory_bytes)}",
+                polite=False,
+            )
+        if now >= self._next_output_look:
+            return self._look_at_output()
+        return None
+
+    def kernel_killed_for_memory(self) -> bool:
+        """Whether the kernel's count of out-of-memory kills grew since the start."""
+        return count_oom_kills() > self._oom_kills
+
+    def _look_at_output(self) -> Breach | None:
+        size = folder_bytes(self._output)
+        self._next_output_look = time.monotonic() + OUTPUT_EVERY_SECONDS
+        if size <= self._limits.output_bytes:
+            return None
+        return Breach(
+            RunStatus.FAILED,
+            f"its output folder holds {_mib(size)}, the limit is {_mib(self._limits.output_bytes)}",
+            polite=False,
+        )
+
+
+def tree_rss(root: int) -> int:
+    """Resident memory of all descendants of a process together."""
+    total = 0
+    try:
+        family = psutil.Process(root).children(recursive=True)
+    except psutil.Error:
+        return 0
+    for process in family:
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes on disk of everything in a folder; links are not followed, holes are not counted."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def count_oom_kills() -> int:
+    """How often the kernel killed for lack of memory, by its own counters; 0 where it keeps none."""
+    total = 0
+    for path in OOM_COUNTERS:
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return total
+
+
+def _mib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:.0f} MiB"
