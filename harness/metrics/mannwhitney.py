@@ -32,7 +32,7 @@ class RankedControl:
         self.n, self.n_genes = cells.shape
         self._keys = np.sort(_keys(cells))
         _, counts = _runs(self._keys)
-        self._zeros = self.n - np.bincount(_gene_of(self._keys), minlength=self.n_genes).astype(np.float64)
+        self._zeros = self.n - self._per_gene(self._keys)
         self._negatives = self._per_gene(self._keys[~_positive(self._keys)])
         self._ties = self._sum_by_gene(self._keys[_starts(self._keys)], _tie_term(counts))
 
@@ -45,8 +45,8 @@ class RankedControl:
         gene = _gene_of(values)
         first_of_gene = np.searchsorted(self._keys, np.arange(self.n_genes, dtype=np.uint64) << _VALUE_BITS)
         smaller = (below - first_of_gene[gene]) + np.where(_positive(values), self._zeros[gene], 0.0)
-        u = np.bincount(gene, counts * (smaller + 0.5 * equal), minlength=self.n_genes)
-        zeros = n - np.bincount(gene, counts, minlength=self.n_genes)
+        u = self._sum_by_gene(values, counts * (smaller + 0.5 * equal))
+        zeros = n - self._sum_by_gene(values, counts)
         u += zeros * (self._negatives + 0.5 * self._zeros)
         ties = self._ties + _tie_term(zeros + self._zeros)
         ties += self._sum_by_gene(values, _tie_term(counts + equal) - _tie_term(equal))
@@ -64,7 +64,7 @@ class RankedControl:
         return np.bincount(_gene_of(keys), minlength=self.n_genes).astype(np.float64)
 
     def _sum_by_gene(self, keys: NDArray[np.uint64], terms: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(_gene_of(keys), terms, minlength=self.n_genes)
+        return np.bincount(_gene_of(keys), terms, minlength=self.n_genes).astype(np.float64)
 
 
 def _keys(cells: NDArray[Any]) -> NDArray[np.uint64]:
