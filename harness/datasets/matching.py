@@ -34,7 +34,7 @@ def match_cells(obs: Obs, seed: int) -> NDArray[np.int64]:
     rng = np.random.default_rng(seed_from("matching", seed))
     for group in (stratum, obs.context.codes.astype(np.int64)):
         open_rows = np.flatnonzero(control < 0)
-        control[open_rows] = _draw(group[open_rows], group, np.flatnonzero(pool_a), rng)
+        control[open_rows] = draw_controls(group[open_rows], group, np.flatnonzero(pool_a), rng)
     _refuse_unmatched(obs, control)
     return control
 
@@ -82,7 +82,7 @@ def match_pairs(obs: Obs, paired: NDArray[np.int64]) -> NDArray[np.int64]:
     return control
 
 
-def _draw(
+def draw_controls(
     wanted: NDArray[np.int64], group: NDArray[np.int64], donors: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """For each wanted group a random donor row of that group, or −1."""
