@@ -86,6 +86,20 @@ def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(near: Path) -> Iterator[Path]:
+    """A hidden folder beside `near` for intermediate files; removed at the end, or swept if the process is killed."""
+    near = near.absolute()
+    near.parent.mkdir(parents=True, exist_ok=True)
+    sweep_partials(near.parent)
+    scratch = _partial_sibling(near)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def refuse_existing(target: Path, *, kind: str) -> None:
     """Refuse to write over something that stands already; an empty folder is free."""
     if target.is_dir() and not any(target.iterdir()):
