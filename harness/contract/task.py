@@ -56,8 +56,13 @@ class TaskCard(Record):
     n_query: int
     rows_per_condition: int
     """R: the same number of query rows for each condition asked for."""
+    rows_limited_by: Literal["max_rows", "pool_a", "byte_budget", "profile", "paired"]
+    """What R is: as many as were allowed, the smallest pool A of an asked-for context, what fitted into the byte budget,
+    one (a row is a profile), or the fewest own controls of a condition (paired data)."""
+    shared_controls: list[str] = []
+    """Contexts with too few controls to divide: their truth subtracts the same cells that are given here."""
     covariates: list[str] = []
-    """Columns of `obs.tsv` that describe the intervention (dose, time, …)."""
+    """Columns of both `obs.tsv` that describe the intervention (dose, time, …); `train/obs.tsv` may have further ones."""
     embeddings: list[str] = []
     """Names in `train/obsm` and `query/obsm`."""
     has_counts: bool = False
