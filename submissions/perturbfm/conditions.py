@@ -1,0 +1,160 @@
+"""What the training rows of a task say, condition by condition: mean deltas, control states, sampling noise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.sdk import Condition, Table, Task
+
+Floats = NDArray[np.float64]
+_BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training conditions of a task."""
+
+    genes: list[str]
+    table: list[Condition]
+    """In the order of their first training row."""
+    delta: Floats
+    """Mean delta of each condition. [conditions, genes]"""
+    noise: Floats
+    """Sampling variance of each mean delta, 0 where rows have no replicates. [conditions, genes]"""
+    axis: str
+    """What most of the asked-for conditions have that training never showed: `context`, `perturbation`, `combination`,
+    or only a new `condition` of known parts."""
+    states: dict[str, Floats]
+    """Mean control expression of every context, also of those without labelled rows. [genes] each"""
+
+    def subset(self, keep: NDArray[np.bool_]) -> Training:
+        """The same task with fewer labelled conditions."""
+        table = [condition for condition, kept in zip(self.table, keep, strict=True) if kept]
+        return replace(self, table=table, delta=self.delta[keep], noise=self.noise[keep])
+
+    def state(self, context: str) -> Floats:
+        """Mean control expression of a context; of all contexts where this one has no controls. [genes]"""
+        return self.states[context] if context in self.states else np.mean(list(self.states.values()), axis=0)
+
+    def mean(self) -> Floats:
+        """The mean delta over all conditions; zero where there are none. [genes]"""
+        return self.delta.mean(axis=0) if len(self.table) else np.zeros(len(self.genes))
+
+
+def read_training(task: Task) -> Training:
+    """Group the training rows of a task by condition, reading each row once."""
+    found = task.conditions("train")
+    rows = task.perturbed_rows
+    group = found.of_row[rows]
+    in_order = np.unique(group, return_index=True)[1].argsort()  # by first row, so that names do not matter
+    rank = np.empty(len(found), np.int64)
+    rank[in_order] = np.arange(len(found))
+    group = rank[group]
+    delta, within, n_rows = _mean_delta(task, rows, group, len(found))
+    n_controls = _controls_used(task, rows, group, len(found))
+    noise = within[None, :] * (1 / np.maximum(n_rows, 1) + 1 / np.maximum(n_controls, 1))[:, None]
+    table = [found.table[i] for i in in_order]
+    axis = asked_axis(table, task.conditions().table)
+    return Training(task.genes, table, delta, noise, axis, control_states(task))
+
+
+def asked_axis(known: Sequence[Condition], asked: Sequence[Condition]) -> str:
+    """What most of the asked-for conditions have that the known ones lack."""
+    contexts, perturbations = {c.context for c in known}, {c.pert for c in known}
+
+    def novelty(condition: Condition) -> str:
+        if condition.pert not in perturbations:
+            return "combination" if len(condition.genes) > 1 else "perturbation"
+        return "condition" if condition.context in contexts else "context"
+
+    kinds = Counter(map(novelty, asked))
+    return max(sorted(kinds), key=kinds.__getitem__, default="condition")
+
+
+def control_states(task: Task) -> dict[str, Floats]:
+    """Mean control expression of each context: its training controls, or the query rows where it has none. [genes] each"""
+    states = _means_by_context(task.train, np.flatnonzero(task.train.obs["is_control"]))
+    bare = np.flatnonzero(~np.isin(task.query.obs["context_id"].astype(str), list(states)))
+    return {**states, **_means_by_context(task.query, bare)}
+
+
+def _means_by_context(table: Table, rows: NDArray[np.int64]) -> dict[str, Floats]:
+    contexts, codes = np.unique(table.obs["context_id"][rows].astype(str), return_inverse=True)
+    total = np.zeros((len(contexts), len(table.genes)))
+    for block in _blocks(len(rows)):
+        for code in np.unique(codes[block]):
+            total[code] += table.X[rows[block][codes[block] == code]].sum(axis=0, dtype=np.float64)
+    count = np.bincount(codes, minlength=len(contexts))
+    return {str(context): total[i] / count[i] for i, context in enumerate(contexts)}
+
+
+def _mean_delta(
+    task: Task, rows: NDArray[np.int64], group: NDArray[np.int64], n: int
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Mean delta per condition, pooled variance of a row within its condition per gene, rows per condition."""
+    reference, of_row = _references(task, rows)
+    order = np.argsort(group, kind="stable")
+    total = np.zeros((n, len(task.genes)))
+    squares = np.zeros(len(task.genes))
+    for block in _blocks(len(order)):
+        chosen = order[block]
+        if reference is None:
+            values = task.train_delta(rows[chosen]).astype(np.float64)
+        else:
+            values = task.train.X[rows[chosen]] - reference[of_row[chosen]]
+        starts = np.flatnonzero(np.diff(group[chosen], prepend=-1))
+        total[group[chosen][starts]] += np.add.reduceat(values, starts, axis=0)
+        squares += (values**2).sum(axis=0)
+    n_rows = np.bincount(group, minlength=n)
+    mean = total / np.maximum(n_rows, 1)[:, None]
+    freedom = int(n_rows.sum() - (n_rows > 0).sum())
+    spread = squares - (n_rows[:, None] * mean**2).sum(axis=0)
+    within = np.maximum(spread, 0) / freedom if freedom > 0 else np.zeros_like(squares)
+    return mean, within, n_rows
+
+
+def _references(task: Task, rows: NDArray[np.int64]) -> tuple[Floats | None, NDArray[np.int64]]:
+    """What to subtract from each row: the mean of its context's and batch's controls, which is less noisy than one cell.
+
+    None where every row has a control of its own (paired data) or is a delta already: then the frozen matching rules.
+    """
+    obs = task.train.obs
+    matched = obs["control_row"][rows]
+    if len(np.unique(matched)) == len(matched) or (matched < 0).any():
+        return None, matched
+    groups, of_control = np.unique(_stratum(task, matched), return_inverse=True)
+    controls = np.flatnonzero(obs["is_control"])
+    stratum = _stratum(task, controls)
+    reference = np.stack(
+        [task.train.X[controls[stratum == name]].mean(axis=0, dtype=np.float64) for name in groups]
+    )
+    return reference, of_control
+
+
+def _stratum(task: Task, rows: NDArray[np.int64]) -> NDArray[np.str_]:
+    obs = task.train.obs
+    pairs = zip(obs["context_id"][rows].tolist(), obs["batch_id"][rows].tolist(), strict=True)
+    return np.array(["\t".join(pair) for pair in pairs], dtype=str)
+
+
+def _controls_used(
+    task: Task, rows: NDArray[np.int64], group: NDArray[np.int64], n: int
+) -> NDArray[np.int64]:
+    """How many different control rows stand behind each condition's context. [conditions]"""
+    context = np.unique(task.train.obs["context_id"][rows].astype(str), return_inverse=True)[1]
+    matched = task.train.obs["control_row"][rows]
+    distinct = np.array(
+        [len(np.unique(matched[context == c])) for c in range(int(context.max(initial=-1)) + 1)]
+    )
+    used = np.ones(n, np.int64)
+    used[group] = distinct[context] if len(distinct) else 1
+    return used
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK_ROWS, n)) for start in range(0, n, _BLOCK_ROWS))
