@@ -146,6 +146,8 @@ def facts(dataset: PerturbDataset) -> dict[str, Any]:
         "x_kind": meta.x_kind,
         "control_label": meta.control_label,
         "data_hash": dataset.data_hash,
+        "matching": meta.matching.model_dump(),
+        "covariates": {name: card.model_dump() for name, card in meta.covariates.items()},
         "preprocessing": {
             key: value for key, value in meta.preprocessing.model_dump().items() if value is not None
         },

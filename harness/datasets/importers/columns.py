@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.datasets.importers.h5_table import Column, H5Table, as_text
+from harness.datasets.importers.h5_table import Column, Table, as_text
 from harness.datasets.importers.report import Report, examples
 
 PERTURBATION = (
@@ -70,7 +70,7 @@ CONTROL_LABELS = (
 MISSING = ("", "nan", "NaN", "None", "NA", "<NA>")
 
 
-def find(table: H5Table, told: str | None, common: Sequence[str], what: str, report: Report) -> str | None:
+def find(table: Table, told: str | None, common: Sequence[str], what: str, report: Report) -> str | None:
     """The name of a column; one that was told but is not there is a fault."""
     if told is not None:
         if told not in table.names:
@@ -87,9 +87,7 @@ def find(table: H5Table, told: str | None, common: Sequence[str], what: str, rep
     return found
 
 
-def required(
-    table: H5Table, told: str | None, common: Sequence[str], what: str, report: Report
-) -> str | None:
+def required(table: Table, told: str | None, common: Sequence[str], what: str, report: Report) -> str | None:
     """A column without which there is no import."""
     name = find(table, told, common, what, report)
     if name is None and told is None:
@@ -100,7 +98,7 @@ def required(
     return name
 
 
-def names_of(table: H5Table, column: str, report: Report, *, fill: str | None = None) -> pa.Array:
+def names_of(table: Table, column: str, report: Report, *, fill: str | None = None) -> pa.Array:
     """A column as names, stripped. Gaps are a fault, or filled with `fill` and noted."""
     text = pc.utf8_trim_whitespace(as_text(table[column]))
     if isinstance(text, pa.ChunkedArray):
@@ -120,7 +118,7 @@ def names_of(table: H5Table, column: str, report: Report, *, fill: str | None = 
     return pc.if_else(gaps, fill or "?", text)
 
 
-def covariate_of(table: H5Table, column: str, report: Report) -> pa.Array | np.ndarray:
+def covariate_of(table: Table, column: str, report: Report) -> pa.Array | np.ndarray:
     """A covariate: numbers where every value is one, else names."""
     values: Column = table[column]
     if isinstance(values, pa.Array):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import h5py
 import numpy as np
@@ -14,6 +14,21 @@ Column: TypeAlias = pa.Array | NDArray[Any]
 """Text, with nulls where a name is missing, or numbers."""
 READ_ROWS = 1 << 17
 _META = ("__categories",)
+
+
+class Table(Protocol):
+    """A source's table of rows or genes, by column."""
+
+    @property
+    def names(self) -> list[str]: ...
+
+    def index(self) -> pa.Array:
+        """The row names."""
+        ...
+
+    def __getitem__(self, name: str) -> Column:
+        """One column."""
+        ...
 
 
 class H5Table:

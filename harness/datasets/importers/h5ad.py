@@ -20,9 +20,9 @@ from harness.datasets.importers import columns
 from harness.datasets.importers.h5_matrix import Matrix, open_matrix
 from harness.datasets.importers.h5_table import H5Table, as_text
 from harness.datasets.importers.h5ad_options import H5adOptions
-from harness.datasets.importers.h5ad_rows import SourceTable, read_rows
 from harness.datasets.importers.registry import Progress
 from harness.datasets.importers.report import Report, examples
+from harness.datasets.importers.rows import SourceTable, read_rows
 from harness.datasets.meta import MatchingRule, Preprocessing, Source, Unit
 from harness.datasets.normalise import (
     STATED_KINDS,
@@ -60,7 +60,7 @@ def import_h5ad(source: Path, out: Path, options: H5adOptions, *, progress: Prog
     """Import an `.h5ad` file as a new artifact. Everything that forbids it is told in one refusal."""
     tell = progress or _silent
     refuse_existing(out, kind="dataset")
-    with _open(source) as file, scratch_folder(out) as scratch:
+    with open_h5ad(source) as file, scratch_folder(out) as scratch:
         report = Report()
         plan = _scan(source, file, options, scratch, report, tell)
         order = plan.table.rows.order()
@@ -99,7 +99,8 @@ def import_h5ad(source: Path, out: Path, options: H5adOptions, *, progress: Prog
 
 
 @contextmanager
-def _open(source: Path) -> Iterator[h5py.File]:
+def open_h5ad(source: Path) -> Iterator[h5py.File]:
+    """A file that has at least X, obs and var."""
     if not source.is_file():
         raise HarnessError("source not found", where=source, mend="check the path")
     try:

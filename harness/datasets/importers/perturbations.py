@@ -58,9 +58,8 @@ def name_perturbations(
             part for level in raw.levels if level not in controls for part in _parts(level, split, controls)
         }
         kind = "gene" if parts & known else "other"
+        split = split if kind == "gene" else ""
         report.note(f"perturbations are taken as {'genes' if kind == 'gene' else 'other than genes'}")
-    if delimiter is None and kind == "other":
-        split = ""
     parts_of = [_parts(level, split, controls) for level in raw.levels]
     names = [JOIN.join(parts) or CONTROL for parts in parts_of]
     _note_renamed(raw.levels, names, report)
@@ -85,13 +84,7 @@ def _parts(level: str, delimiter: str, controls: set[str]) -> list[str]:
     if level in controls:
         return []
     parts = [part.strip() for part in level.split(delimiter)] if delimiter else [level]
-    return sorted(
-        {
-            part
-            for part in parts
-            if part and part not in controls and (not delimiter or part.casefold() != "ctrl")
-        }
-    )
+    return sorted({part for part in parts if part and part not in controls})
 
 
 def _note_renamed(levels: Sequence[str], names: Sequence[str], report: Report) -> None:

@@ -1,4 +1,4 @@
-"""From an `.h5ad` row table to artifact rows."""
+"""From a source's row table to artifact rows."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from harness.datasets.builder import RESERVED, Rows
 from harness.datasets.importers import columns
-from harness.datasets.importers.h5_table import H5Table
-from harness.datasets.importers.h5ad_options import H5adOptions
+from harness.datasets.importers.h5_table import Table
 from harness.datasets.importers.perturbations import control_labels, name_perturbations
 from harness.datasets.importers.report import Report
+from harness.datasets.importers.table_options import TableOptions
 from harness.datasets.obs import Covariate, Labels
 
 ONE_BATCH = "all"
+CONTEXT_JOIN = " · "
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class SourceTable:
 
 
 def read_rows(
-    table: H5Table, options: H5adOptions, genes: Sequence[str], report: Report
+    table: Table, options: TableOptions, genes: Sequence[str], report: Report
 ) -> SourceTable | None:
     """The row table under canonical names; None where a column without which there is no import is missing."""
     pert_column = columns.required(table, options.pert_column, columns.PERTURBATION, "perturbation", report)
@@ -62,17 +64,19 @@ def read_rows(
     return SourceTable(rows, named.genes)
 
 
-def _context(table: H5Table, options: H5adOptions, report: Report) -> Labels | None:
+def _context(table: Table, options: TableOptions, report: Report) -> Labels | None:
     if options.context is not None:
         return _constant(options.context, len(table.index()))
-    column = columns.required(table, options.context_column, columns.CONTEXT, "context", report)
-    if column is None:
+    told = [options.context_column] if isinstance(options.context_column, str) else options.context_column
+    found = [columns.required(table, name, columns.CONTEXT, "context", report) for name in told or (None,)]
+    if None in found:
         report.mends.append("or say context=NAME if all rows are of one context")
         return None
-    return Labels.of(columns.names_of(table, column, report))
+    parts = [columns.names_of(table, name, report) for name in found if name is not None]
+    return Labels.of(pc.binary_join_element_wise(*parts, CONTEXT_JOIN))
 
 
-def _batch(table: H5Table, options: H5adOptions, n_rows: int, report: Report) -> Labels:
+def _batch(table: Table, options: TableOptions, n_rows: int, report: Report) -> Labels:
     column = columns.find(table, options.batch_column, columns.BATCH, "batch", report)
     if column is None:
         report.note("no batch column: all rows are one batch")
@@ -84,7 +88,7 @@ def _constant(name: str, n_rows: int) -> Labels:
     return Labels(np.zeros(n_rows, np.int32), (name,))
 
 
-def _flag(table: H5Table, column: str, report: Report, *, told: bool) -> NDArray[np.bool_] | None:
+def _flag(table: Table, column: str, report: Report, *, told: bool) -> NDArray[np.bool_] | None:
     """A true/false column, also where it is written as 0/1 or as words."""
     words = Labels.of(columns.names_of(table, column, report, fill="false"))
     meaning = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -102,7 +106,7 @@ def _flag(table: H5Table, column: str, report: Report, *, told: bool) -> NDArray
 
 
 def _covariates(
-    table: H5Table, options: H5adOptions, used: set[str | None], report: Report
+    table: Table, options: TableOptions, used: set[str | None], report: Report
 ) -> tuple[dict[str, Covariate], tuple[str, ...]]:
     usual = [name for name in table.names if name.casefold() in columns.INTERVENTION and name not in used]
     intervention = usual if options.intervention is None else options.intervention
