@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.datasets.synth.artifact import Progress, graphs_folder, make_synthetic
-from harness.datasets.synth.presets import PRESETS
+from harness.datasets.synth.demo import make_demo
+from harness.datasets.synth.presets import DEMO, PRESETS
 from harness.datasets.synth.spec import SynthSpec
 from harness.errors import UnknownNameError
 
@@ -22,5 +23,10 @@ def preset_spec(name: str, *, scale: float = 1.0, seed: int = 0) -> SynthSpec:
 def make_preset(
     name: str, out: Path, *, scale: float = 1.0, seed: int = 0, progress: Progress | None = None
 ) -> Path:
-    """Make a named screen. `scale` is about the number of values relative to the preset as it is."""
+    """Make a named screen. `scale` is about the number of values relative to the preset as it is.
+
+    `demo` at scale 1 and seed 0 comes from the counts that are shipped, so that its hash is the same everywhere.
+    """
+    if preset_spec(name, scale=scale, seed=seed) == DEMO:
+        return make_demo(out, progress=progress)
     return make_synthetic(preset_spec(name, scale=scale, seed=seed), out, progress=progress)

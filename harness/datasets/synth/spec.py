@@ -51,7 +51,7 @@ class SynthSpec(Record):
     """Control cells of a context."""
     n_batches: Count = 2
 
-    depth: Annotated[float, Field(gt=0)] = 256.0
+    depth: Annotated[float, Field(gt=0)] = 400.0
     """Median total count of a cell; also the total that cells are normalised to."""
     depth_spread: Amount = 0.3
     """Standard deviation of the logarithm of a cell's total count."""
@@ -69,17 +69,17 @@ class SynthSpec(Record):
     out_degree: Count = 5
     n_programs: Count = 4
     """Rank of the context-specific operator."""
-    strength: Amount = 0.3
+    strength: Amount = 0.4
     """Size (root mean square over genes, natural-log fold change) of a typical single perturbation's effect."""
     program_share: Share = 0.4
     """Share of an effect's size that goes through the low-rank operator; the rest follows the graph gene by gene."""
-    context_gain: Amount = 0.6
+    context_gain: Amount = 0.8
     """How much the response depends on the state of the context."""
     knockdown: Amount = 1.5
     """Natural-log fold change of a perturbed gene itself, downwards."""
     interaction: Share = 0.3
     """0: effects of combinations add up; above, they saturate, and genes that both parts reach gain in synergy."""
-    shift: Amount = 0.12
+    shift: Amount = 0.18
     """Size of the systematic shift that every perturbed cell shares, whatever the perturbation."""
     planted_leak: bool = False
     """Plant a leak: the intervention covariate `assay_signature` tells how strongly a condition responds."""
