@@ -112,14 +112,22 @@ def refuse_existing(target: Path, *, kind: str) -> None:
 
 def sweep_partials(folder: Path) -> None:
     """Remove what killed processes of this machine left half-made in a folder."""
+    for entry in dead_partials(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def dead_partials(folder: Path) -> list[Path]:
+    """What killed processes of this machine left half-made in a folder; what living ones work on is not among it."""
+    dead = []
     for entry in folder.glob(f".*{_PARTIAL}*"):
         host, _, rest = entry.name.rpartition(_PARTIAL)[2].partition("~")
         pid = rest.partition("~")[0]
         if host == _host() and pid.isdigit() and not _alive(int(pid)):
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+            dead.append(entry)
+    return sorted(dead)
 
 
 def _partial_sibling(path: Path) -> Path:

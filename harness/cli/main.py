@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from typing import Any
@@ -48,7 +49,10 @@ class LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=VERBS[cmd_name][1], short_help=VERBS[cmd_name][1])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command itself, imported now."""
+        """The command itself, imported now; a mistyped one is answered with the nearest."""
+        if args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(VERBS[name][0]) if name in VERBS else None, rest
 

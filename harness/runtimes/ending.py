@@ -13,6 +13,9 @@ from harness.runtimes.log import last_lines
 from harness.runtimes.watch import Breach, Watch
 
 SHELL_KILLED = 128 + signal.SIGKILL
+"""What a shell says of a child that the kernel killed, and the SDK of memory that ran out."""
+MISSING_PACKAGE = 69
+"""What the SDK says of a package that is not installed; sysexits.h calls it *unavailable*."""
 NEAR_LIMIT = 0.9
 MEMORY_WORDS = re.compile(rb"\bMemoryError\b|\bOutOfMemoryError\b|can't allocate memory|std::bad_alloc")
 
@@ -47,12 +50,15 @@ def read_ending(told: Mapping[str, Any], breach: Breach | None, log: bytes, watc
     detail = f"{how}: {words}" if words else how
     if _lacked_memory(exit_code, number, log, watch):
         return Ending(RunStatus.OUT_OF_MEMORY, exit_code, number, detail)
-    return Ending(RunStatus.FAILED, exit_code, number, detail)
+    status = RunStatus.ENVIRONMENT if exit_code == MISSING_PACKAGE else RunStatus.FAILED
+    return Ending(status, exit_code, number, detail)
 
 
 def _lacked_memory(exit_code: int | None, number: int | None, log: bytes, watch: Watch) -> bool:
     """A kill alone is no proof: the kernel must have counted one, or the peak must have been near the limit."""
-    if number == signal.SIGKILL or exit_code == SHELL_KILLED:
+    if exit_code == SHELL_KILLED:
+        return True
+    if number == signal.SIGKILL:
         return watch.kernel_killed_for_memory() or watch.peak_rss_bytes > NEAR_LIMIT * watch.memory_limit
     return MEMORY_WORDS.search(log[-4096:]) is not None
 

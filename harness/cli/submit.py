@@ -1,0 +1,198 @@
+"""`harness submit`: one submission, one task, one run folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from harness.cli.data_names import complete_dataset
+from harness.cli.show import JSON_OPTION
+from harness.cli.submission_names import complete_submission, find_submission
+from harness.cli.task_choice import EvalSplitOption, choose_task, complete_split, complete_task
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.contract.manifest import Param
+    from harness.records.run_folder import RunFolder
+    from harness.schedulers.submit import Plan
+
+
+class Isolation(StrEnum):
+    """How much stepping down from full isolation is allowed."""
+
+    AUTO = "auto"
+    STRICT = "strict"
+    BEST_EFFORT = "best-effort"
+
+
+def submit(
+    submission: str = typer.Argument(
+        help="Folder or name of a submission, with @VARIANT for one of its variants.",
+        autocompletion=complete_submission,
+    ),
+    task: str = typer.Option(
+        None,
+        help="Task, DATASET:SPLIT or an alias. Default: the project's task.",
+        autocompletion=complete_task,
+    ),
+    data: str = typer.Option(
+        None, help="Dataset, by name or folder (with --split).", autocompletion=complete_dataset
+    ),
+    split: str = typer.Option(
+        None, help="Split, by name or hash (with --data).", autocompletion=complete_split
+    ),
+    param: list[str] = typer.Option([], help="A parameter for this run: name=value. May be repeated."),
+    eval_split: EvalSplitOption = typer.Option(
+        EvalSplitOption.VAL, help="What is asked for; test is opened on purpose."
+    ),
+    seed: int = typer.Option(0, min=0, help="Seed that the submission gets."),
+    runtime: str = typer.Option(None, help="Runtime, instead of the manifest's."),
+    isolation: Isolation = typer.Option(
+        Isolation.AUTO, help="strict refuses to run with less than a sandbox; the level is recorded."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would run, and run nothing."),
+    discard_predictions: bool = typer.Option(
+        False, "--discard-predictions", help="Keep the hash of the predictions, not the file."
+    ),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask before the test split is opened."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run a submission on a task, score it, leave a run folder.
+
+    The exit code is that of the run's status: 0 ok, 10 declined, 11 invalid, 12 failed, 13 timeout, 14 out of memory,
+    15 environment, 130 interrupted.
+
+    Example: `harness submit ridge`
+
+    Example: `harness submit submissions/baselines/ridge@alpha_low --task demo:context_ood --seed 1`
+    """
+    from harness.contract.manifest import load_manifest
+    from harness.schedulers.submit import SubmitRequest, plan_run
+    from harness.settings import load_settings
+
+    settings = load_settings()
+    folder, variant = find_submission(submission)
+    passed = parse_params(param, load_manifest(folder).params)
+    chosen = choose_task(task, data, split)
+    plan = plan_run(
+        SubmitRequest(
+            folder=folder,
+            dataset=chosen.dataset,
+            split=chosen.split,
+            runs=settings.runs,
+            task_cache=settings.task_cache,
+            variant=variant,
+            passed=passed,
+            eval_split=eval_split.value,
+            seed=seed,
+            runtime=runtime,
+            isolation=isolation.value,
+            graphs=chosen.graphs,
+            discard_predictions=discard_predictions,
+        )
+    )
+    if dry_run:
+        _print_plan(plan, as_json)
+        return
+    if eval_split is EvalSplitOption.TEST:
+        _open_test(chosen.name, yes)
+    run = _run(plan)
+    _print_run(run, as_json)
+    raise typer.Exit(run.record.status.exit_code)
+
+
+def parse_params(texts: Sequence[str], defaults: Mapping[str, Param]) -> dict[str, Param]:
+    """`name=value` texts as values of the kind of their defaults: text as it stands, anything else as JSON."""
+    parsed: dict[str, Param] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise HarnessError(
+                "a parameter is not name=value", where="--param", got=text, expected="name=value"
+            )
+        if name in parsed:
+            raise HarnessError(f"parameter {name!r} is given twice", where="--param", got=text)
+        parsed[name] = value if isinstance(defaults.get(name), str) else _plain_value(value)
+    return parsed
+
+
+def _plain_value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    return value if isinstance(value, (bool, int, float, str, list)) else text
+
+
+def _run(plan: Plan) -> RunFolder:
+    from harness.cli.live import live_steps
+    from harness.schedulers.submit import submit as run_plan
+
+    with live_steps() as steps:
+        return run_plan(plan, steps)
+
+
+def _open_test(task: str, yes: bool) -> None:
+    typer.echo(f"opening the test split of {task}: each look at it makes its answer worth less", err=True)
+    if not yes and sys.stdin.isatty():
+        typer.confirm("open it?", abort=True, err=True)
+
+
+def _print_plan(plan: Plan, as_json: bool) -> None:
+    from harness.cli.show import print_card, print_json
+    from harness.runtimes.registry import choose_runtime
+
+    config = plan.config
+    isolation = choose_runtime(config.runtime, plan.request.isolation).isolation
+    if as_json:
+        print_json(
+            {
+                "config": config.model_dump(mode="json", by_alias=True),
+                "declined": plan.declined,
+                "isolation": isolation,
+            }
+        )
+        return
+    print_card(
+        "Would run",
+        {
+            "submission": f"{config.submission.name} {config.submission.version}",
+            "variant": config.submission.variant or "–",
+            "task": f"{config.task.name}, {config.task.eval_split}",
+            "parameters": ", ".join(f"{k}={v}" for k, v in config.params.resolved.items()) or "none",
+            "seed": config.seed,
+            "runtime": f"{config.runtime}, isolation {isolation}",
+            "declined": "; ".join(plan.declined) or "no",
+            "config hash": config.config_hash,
+        },
+    )
+
+
+def _print_run(run: RunFolder, as_json: bool) -> None:
+    from harness.cli.scores import print_scores
+    from harness.cli.show import print_json
+
+    metrics = run.metrics()
+    path = _shown(run.path)
+    if as_json:
+        print_json(
+            {"path": path, "record": run.record.model_dump(mode="json", by_alias=True), "metrics": metrics}
+        )
+        return
+    record = run.record
+    if metrics is not None:
+        print_scores(f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", metrics)
+    typer.echo(f"isolation: {record.isolation}")
+    typer.echo(f"status: {record.status}, {record.reason}")
+    typer.echo(path)
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

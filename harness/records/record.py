@@ -1,0 +1,107 @@
+"""`record.json` and `config.json`: what binds a run's numbers to its inputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from harness.contract.manifest import Param
+from harness.contract.models import Record
+from harness.contract.status import RunStatus
+from harness.contract.task import EvalSplit, NamedHash
+from harness.digest import Digest
+from harness.records.provenance import Provenance
+
+
+class SubmissionCard(Record):
+    """Which submission ran."""
+
+    name: str
+    version: str
+    title: str
+    variant: str | None
+    content_hash: str
+    """Hash of all its files."""
+
+
+class TaskReference(Record):
+    """On which task."""
+
+    name: str
+    hash: str | None
+    """Hash of the built task; none where the run was declined before anything was built."""
+    eval_split: EvalSplit
+    seed: int
+
+
+class Parameters(Record):
+    """The parameters of one run, by where they come from; later ones win."""
+
+    defaulted: dict[str, Param]
+    variant: dict[str, Param]
+    passed: dict[str, Param]
+
+    @property
+    def resolved(self) -> dict[str, Param]:
+        return {**self.defaulted, **self.variant, **self.passed}
+
+
+class RunConfig(Record):
+    """`config.json`: everything that was decided before the run. Its hash is its name in the run folder."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    submission: SubmissionCard
+    params: Parameters
+    task: TaskReference
+    data_hash: str
+    split_hash: str
+    seed: int
+    """`HARNESS_SEED` of the submission."""
+    runtime: str
+    config_hash: str = ""
+    """Hash of every other field."""
+
+    def with_hash(self) -> RunConfig:
+        """The same configuration under its own hash."""
+        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude={"config_hash"})
+        return self.model_copy(update={"config_hash": Digest("config").json("config", content).hexdigest()})
+
+
+class RunRecord(Record):
+    """`record.json` of a run folder."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    run: str
+    """Name of the run folder."""
+    attempt: str
+    """Unique id of the execution that the predictions come from."""
+    status: RunStatus
+    reason: str
+    """One sentence on the status."""
+    submission: SubmissionCard
+    task: TaskReference
+    dataset: NamedHash
+    split: NamedHash
+    genes_hash: str
+    config_hash: str
+    seed: int
+    runtime: str
+    isolation: str
+    """The level that was in force: `container`, `sandbox`, `process+limits`, `none`."""
+    variance: Literal["native", "filled", "none"] | None
+    """Where the scored variance comes from."""
+    exit_code: int | None = None
+    signal: int | None = None
+    started: str
+    """UTC, ISO 8601."""
+    wall_s: float
+    """Of the submission itself."""
+    step_s: dict[str, float]
+    """Wall time of each step of the harness."""
+    peak_rss_bytes: int
+    predictions_sha256: str | None
+    predictions_kept: bool
+    provenance: Provenance
+    files: dict[str, str]
+    """SHA-256 of every other file of the run folder."""

@@ -1,0 +1,123 @@
+"""The step that costs: running the submission. Its result is kept until it stands in a run folder.
+
+A harness that is killed after this step finds the result again under the run's configuration and goes on from there; one
+that is killed during it has left nothing, and the step is done anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.contract.models import Record
+from harness.contract.status import RunStatus
+from harness.records.run_folder import LOG_FILE, attempt_is_recorded
+from harness.runtimes.protocol import Outcome
+from harness.storage import new_folder, read_json, write_json
+
+STEPS = ".steps"
+EXECUTION_FILE = "execution.json"
+OUTPUT = "output"
+
+
+class Execution(Record):
+    """How the submission's own process ended."""
+
+    attempt: str
+    """Unique id of this execution."""
+    config_hash: str
+    started: str
+    status: RunStatus
+    exit_code: int | None
+    signal: int | None
+    wall_s: float
+    peak_rss_bytes: int
+    isolation: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Executed:
+    """An execution and where its output lies."""
+
+    execution: Execution
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / OUTPUT
+
+    @property
+    def log(self) -> Path:
+        return self.folder / LOG_FILE
+
+    @property
+    def started(self) -> datetime:
+        return datetime.fromisoformat(self.execution.started)
+
+
+@contextmanager
+def executed(runs: Path, config_hash: str, run: Callable[[Path, Path], Outcome]) -> Iterator[Executed]:
+    """The execution of a configuration: found where a killed harness left it whole, else made by `run(output, log)`.
+
+    When the block ends its result has been used and is removed; when it fails or is killed, the result stays for a re-run.
+    """
+    with _claim(runs / STEPS, config_hash) as folder:
+        found = _left_over(folder, runs, config_hash) or _execute(folder, config_hash, run)
+        yield found
+        shutil.rmtree(folder)
+
+
+def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome]) -> Executed:
+    started = datetime.now(UTC)
+    with new_folder(folder, kind="step") as partial:
+        outcome = run(partial / OUTPUT, partial / LOG_FILE)
+        execution = Execution(
+            attempt=uuid.uuid4().hex,
+            config_hash=config_hash,
+            started=started.isoformat(timespec="seconds"),
+            status=outcome.status,
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+            wall_s=round(outcome.wall_s, 3),
+            peak_rss_bytes=outcome.peak_rss_bytes,
+            isolation=outcome.isolation,
+            detail=outcome.detail,
+        )
+        write_json(partial / EXECUTION_FILE, execution.model_dump(mode="json"))
+    return Executed(execution, folder)
+
+
+def _left_over(folder: Path, runs: Path, config_hash: str) -> Executed | None:
+    """A whole result that no run folder holds yet; anything else that lies there is cleared away."""
+    path = folder / EXECUTION_FILE
+    if path.is_file():
+        execution = Execution.read(read_json(path, "execution"), where=path)
+        if execution.status is RunStatus.OK and not attempt_is_recorded(runs, execution.attempt, config_hash):
+            return Executed(execution, folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+    return None
+
+
+@contextmanager
+def _claim(steps: Path, config_hash: str) -> Iterator[Path]:
+    """The step folder of a configuration, for this process alone; a second one at the same time gets a folder of its own."""
+    steps.mkdir(parents=True, exist_ok=True)
+    lock = os.open(steps / f"{config_hash[:16]}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield steps / f"{config_hash[:16]}-{uuid.uuid4().hex[:8]}"
+            return
+        yield steps / config_hash[:16]
+    finally:
+        os.close(lock)
