@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.cli.data_get import MIRROR_OPTION
 from harness.cli.data_names import complete_card, complete_importer, downloads
+from harness.cli.options import gather, typed
 from harness.cli.show import JSON_OPTION
-from harness.errors import HarnessError, UnknownNameError
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.datasets.importers.registry import ImportOptions
@@ -103,35 +103,6 @@ def list_importers(as_json: bool = JSON_OPTION) -> None:
     )
 
 
-def gather(told: Mapping[str, Sequence[str]], pairs: Sequence[str]) -> dict[str, list[str]]:
-    """The named options that were given and the KEY=VALUE ones, together."""
-    given = {key: list(values) for key, values in told.items() if values}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise HarnessError(
-                "an option is not KEY=VALUE", where="--option", got=pair, expected="e.g. top_hvg=2000"
-            )
-        given.setdefault(key.replace("-", "_"), []).append(value)
-    return given
-
-
-def read_options(model: type[ImportOptions], importer: str, given: Mapping[str, list[str]]) -> ImportOptions:
-    """The options of an importer from text; a key that is repeated, or that takes a list, becomes a list."""
-    document: dict[str, Any] = {}
-    for key, values in given.items():
-        if key not in model.model_fields:
-            raise UnknownNameError(f"option of importer {importer!r}", key, model.model_fields)
-        document[key] = values if len(values) > 1 or _only_list(model, key) else values[0]
-    return model.read(document, where=f"options of importer {importer!r}")
-
-
-def _only_list(model: type[ImportOptions], key: str) -> bool:
-    annotation: Any = model.model_fields[key].annotation
-    kinds = [annotation, *get_args(annotation)]
-    return str not in kinds and any(get_origin(kind) is list for kind in kinds)
-
-
 def _import_card(
     reference: str, source: Path | None, mirror: str | None, out: Path | None, *, dry_run: bool
 ) -> None:
@@ -158,7 +129,9 @@ def _import_file(
     from harness.datasets.importers.registry import importer
 
     chosen = importer(name)
-    options = read_options(chosen.options, name, given)
+    options = chosen.options.read(
+        typed(chosen.options, given, f"option of importer {name!r}"), where=f"options of importer {name!r}"
+    )
     target = _target(out, options.name or source.name.partition(".")[0])
     if not source.exists():
         raise HarnessError("source not found", where=source, mend="check the path")

@@ -209,6 +209,7 @@ def _print_card(card: DatasetCard) -> None:
         {
             "file": f"{card.file}, {card.bytes} bytes, sha256 {card.sha256}",
             "to be had from": ", ".join(card.urls) or "a mirror folder only (--mirror)",
+            "imported by": f"harness data import --card {card.name} --mirror DIR",
             "made from": "\n".join(f"{o.repository} {o.path} at {o.commit[:12]}" for o in card.origin),
             "how": card.prepared,
             "expected": ", ".join(f"{n} {what}" for what, n in card.expect.model_dump().items()),

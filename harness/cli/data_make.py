@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.data_import import gather
+from harness.cli.options import gather, typed
 
 if TYPE_CHECKING:
     from harness.datasets.synthetic import SynthSpec
@@ -49,11 +49,13 @@ def make_synth(
 
     Example: `harness data make-synth --n-genes 100 --n-contexts 4 --n-perts 8 --out data/mine`
     """
+    from harness.datasets.synthetic import SynthSpec
+
     if preset is None and out is None:
         raise typer.BadParameter("name a --preset, or where to write a screen of your own with --out")
     told = {"n_genes": n_genes, "n_contexts": n_contexts, "n_singles": n_perts, "n_doubles": n_doubles}
     changes = {key: value for key, value in (told | {"strength": strength}).items() if value is not None}
-    changes |= _fields(option)
+    changes |= typed(SynthSpec, gather({}, option), "field of the specification")
     if preset is not None:
         _refuse_with_preset([*changes, *(["n_obs"] if n_obs else [])])
         _make_preset(preset, out, scale, seed, dry_run=dry_run)
@@ -105,17 +107,6 @@ def _say_done(target: Path) -> None:
 
     meta = read_meta(target)
     typer.echo(f"{target}: {meta.n_obs} rows, {meta.n_vars} genes, {meta.data_hash}")
-
-
-def _fields(option: list[str]) -> dict[str, Any]:
-    from harness.datasets.synthetic import SynthSpec
-    from harness.errors import UnknownNameError
-
-    fields = gather({}, option)
-    for key in fields:
-        if key not in SynthSpec.model_fields:
-            raise UnknownNameError("field of the specification", key, SynthSpec.model_fields)
-    return {key: values if key == "doses" else values[-1] for key, values in fields.items()}
 
 
 def _own_spec(name: str, n_obs: int | None, seed: int, changes: dict[str, Any]) -> SynthSpec:
