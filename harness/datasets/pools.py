@@ -44,15 +44,15 @@ def deal_controls(
 def _stratified(
     rows: NDArray[np.int64], batch: NDArray[np.int32], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows shuffled within each batch and spread so that any even deal gives each pool every batch's share."""
+    """Rows batch by batch, batches and rows within them in random order.
+
+    Each prefix of the deck holds the shares to within one card, so each run of it, a batch, does to within two. (Taking
+    batches in turn would not do: turns and deck may fall into step and give a batch to one pool.)
+    """
+    batches, of_row = np.unique(batch, return_inverse=True)
+    turn = rng.permutation(len(batches))
     shuffled = rng.permutation(len(rows))
-    rows, batch = rows[shuffled], batch[shuffled]
-    _, inverse, counts = np.unique(batch, return_inverse=True, return_counts=True)
-    order = np.argsort(inverse, kind="stable")
-    place = np.empty(len(rows), np.int64)
-    place[order] = np.concatenate([np.arange(n) for n in counts])
-    offset = rng.random(len(counts))
-    return rows[np.lexsort((inverse, (place + offset[inverse]) / counts[inverse]))]
+    return rows[shuffled[np.argsort(turn[of_row[shuffled]], kind="stable")]]
 
 
 def _deck(n: int) -> NDArray[np.uint8]:
