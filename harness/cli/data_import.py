@@ -130,7 +130,9 @@ def _import_file(
 
     chosen = importer(name)
     options = chosen.options.read(
-        typed(chosen.options, given, f"option of importer {name!r}"), where=f"options of importer {name!r}"
+        typed(chosen.options, given, f"option of importer {name!r}"),
+        where=f"options of importer {name!r}",
+        mend="harness data importers lists the options",
     )
     target = _target(out, options.name or source.name.partition(".")[0])
     if not source.exists():

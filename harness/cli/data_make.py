@@ -113,7 +113,11 @@ def _own_spec(name: str, n_obs: int | None, seed: int, changes: dict[str, Any]) 
     """A specification of its own; the number of cells decides how many a condition has."""
     from harness.datasets.synthetic import SynthSpec
 
-    spec = SynthSpec.read({"name": name, "seed": seed} | changes, where="harness data make-synth")
+    spec = SynthSpec.read(
+        {"name": name, "seed": seed} | changes,
+        where="harness data make-synth",
+        mend="--dry-run with a preset prints a whole specification",
+    )
     if n_obs is None:
         return spec
     perturbations = spec.n_singles + spec.n_doubles + spec.n_triples

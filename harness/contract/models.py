@@ -20,10 +20,11 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
-    def read(cls, value: Any, *, where: object) -> Self:
+    def read(cls, value: Any, *, where: object, mend: str | None = None) -> Self:
         """Validate a parsed document; every fault is reported at once, with its place and the nearest known key.
 
-        Types are taken as they stand, as JSON Schema does: text is never read as a number.
+        `mend` says where the fields are told, for records that have no file in schemas/. Types are taken as
+        they stand, as JSON Schema does: text is never read as a number.
         """
         try:
             return cls.model_validate_json(json.dumps(value, default=_not_json), strict=True)
@@ -33,7 +34,7 @@ class Record(BaseModel):
                 f"{cls.__name__} is refused: {len(faults)} fault{'s' if len(faults) > 1 else ''}",
                 where=where,
                 got="; ".join(faults),
-                mend=f"see schemas/{cls.schema_name()}.schema.json",
+                mend=mend or f"see schemas/{cls.schema_name()}.schema.json",
             ) from None
         except _NotJson as error:
             raise HarnessError(

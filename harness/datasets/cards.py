@@ -65,11 +65,6 @@ class DatasetCard(Record):
     caveats: list[str] = []
     """What a user of the numbers must know."""
 
-    @classmethod
-    def schema_name(cls) -> str:
-        """The stem of this record's file in schemas/."""
-        return "dataset-card"
-
     @model_validator(mode="after")
     def _license_is_said(self) -> DatasetCard:
         if not self.license.strip() or not self.citation.strip():
@@ -92,7 +87,7 @@ def load_card(reference: str) -> DatasetCard:
         raise HarnessError("dataset card not found", where=path, mend="check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HarnessError("dataset card is not readable TOML", where=path, got=error) from None
-    card = DatasetCard.read(document, where=path)
+    card = DatasetCard.read(document, where=path, mend=f"the cards in {CARDS} are examples")
     if card.name != path.stem:
         raise HarnessError(
             "a dataset card is named by its file", where=path, got=card.name, expected=path.stem

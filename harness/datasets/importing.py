@@ -34,7 +34,11 @@ def card_options(card: DatasetCard, model: type[ImportOptions]) -> ImportOptions
         "citation": card.citation,
         "card": card.name,
     }
-    return model.read(said | card.options, where=f"options of card {card.name!r}")
+    return model.read(
+        said | card.options,
+        where=f"options of card {card.name!r}",
+        mend="harness data importers lists the options",
+    )
 
 
 def find_source(card: DatasetCard, downloads: Path, *, source: Path | None, mirror: str | None) -> Path:
