@@ -50,26 +50,29 @@ def open_container(path: Path) -> Iterator[Container]:
 def _open_plain(path: Path) -> BinaryIO:
     """Open a regular file for reading; a link, pipe or device is refused without waiting for it."""
     try:
-        mode = os.lstat(path).st_mode
+        _refuse_not_plain(os.lstat(path).st_mode)
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if stat.S_ISLNK(_mode_of(path)):
-            raise _not_plain("a symbolic link") from None
         raise FaultError(
             "cannot be opened", got=error.strerror, expected="a readable file", mend="check the path"
         ) from None
-    opened = os.fstat(handle).st_mode
-    if not stat.S_ISREG(mode) or not stat.S_ISREG(opened):
-        os.close(handle)
-        raise _not_plain(_NOT_FILES.get(stat.S_IFMT(mode), "something else"))
-    return os.fdopen(handle, "rb", buffering=0)
-
-
-def _mode_of(path: Path) -> int:
+    opened = os.fdopen(handle, "rb", buffering=0)
     try:
-        return os.lstat(path).st_mode
-    except OSError:
-        return 0
+        _refuse_not_plain(os.fstat(handle).st_mode)
+    except FaultError:
+        opened.close()
+        raise
+    return opened
+
+
+def _refuse_not_plain(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise FaultError(
+            "is not a plain file",
+            got=_NOT_FILES.get(stat.S_IFMT(mode), "something else"),
+            expected="a file of its own",
+            mend="write or copy the file itself",
+        )
 
 
 def _list_archive(handle: BinaryIO, container: Container) -> None:
@@ -136,9 +139,3 @@ def _list_folder(path: Path, container: Container, stack: ExitStack) -> None:
             continue
         size = os.fstat(handle.fileno()).st_size
         container.members[name] = Member(name, handle, 0, size, size)
-
-
-def _not_plain(kind: str) -> FaultError:
-    return FaultError(
-        "is not a plain file", got=kind, expected="a file of its own", mend="write or copy the file itself"
-    )

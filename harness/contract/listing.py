@@ -109,7 +109,8 @@ def read_headers(container: Container) -> dict[str, NpyHeader]:
     headers = {}
     for name, member in container.members.items():
         try:
-            headers[_known(name)] = member.header()
+            known = _known(name)
+            headers[known] = member.header()
         except FaultError as broken:
             container.faults.append(broken.of(name))
     return {name: headers[name] for name in RULES if name in headers}

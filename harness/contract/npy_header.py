@@ -17,6 +17,7 @@ from harness.contract.faults import FaultError
 HEAD_BYTES = 12 + 10_000
 """As much of a member as is ever read to find its header; longer headers are refused, as numpy does."""
 _MAGIC = b"\x93NUMPY"
+_KEYS = {"descr", "fortran_order", "shape"}
 _DESCR = re.compile(r"([<>|=]?)([biufc])([0-9]{1,2})")
 
 
@@ -61,11 +62,11 @@ def parse_npy_header(head: bytes) -> NpyHeader:
     start = 10 if head[6] == 1 else 12
     length = int.from_bytes(head[8:start], "little")
     text = head[start : start + length]
-    if len(text) < length:
+    if len(head) < start or len(text) < length:
         too_long = start + length > HEAD_BYTES
         raise FaultError(
             "has a header that is too long" if too_long else "ends within its header",
-            got=f"a header of {length} bytes, {len(head) - start} present",
+            got=f"a header of {length} bytes, {len(text)} present",
             expected=f"at most {HEAD_BYTES - start} bytes",
         )
     return _fields(text.decode("utf-8" if head[6] == 3 else "latin-1", "replace"), start + length)
@@ -77,8 +78,7 @@ def _fields(text: str, length: int) -> NpyHeader:
         fields = ast.literal_eval(tree)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         tree, fields = None, None
-    wanted = {"descr", "fortran_order", "shape"}
-    if not isinstance(tree, ast.Dict) or len(tree.keys) != 3 or not wanted.issuperset(fields):
+    if not isinstance(tree, ast.Dict) or len(tree.keys) != 3 or set(fields) != _KEYS:
         raise FaultError(
             "has a header that cannot be read",
             got=repr(text[:80]),

@@ -118,7 +118,7 @@ def _read_entry(raw: bytes, at: int) -> tuple[Entry, int]:
         )
     size, packed, offset = _widen(extra, (size, packed, offset))
     mode = attributes >> 16 if made_by >> 8 == 3 else 0
-    name = raw_name.decode("utf-8", "backslashreplace")
+    name = raw_name.decode("utf-8", "surrogateescape")
     return Entry(name, flags, method, crc, packed, size, offset, mode), end
 
 
@@ -189,7 +189,7 @@ def _check_local(fd: int, entry: Entry) -> int:
         )
     _, _, flags, method, _, _, crc, packed, size, n_name, n_extra = _LOCAL.unpack(head)
     rest = os.pread(fd, n_name + n_extra, entry.offset + _LOCAL.size)
-    name = rest[:n_name].decode("utf-8", "backslashreplace")
+    name = rest[:n_name].decode("utf-8", "surrogateescape")
     size, packed = _widen(rest[n_name:], (size, packed))
     found = (name, flags, method, crc, packed, size)
     wanted = (entry.name, entry.flags, entry.method, entry.crc, entry.packed, entry.size)
