@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sdk import Condition, Predictions, Task
-from perturbfm.conditions import Floats, Training, read_training
+from perturbfm.conditions import Floats, Training, novelty, read_training
 
 NATIVE, EXTENDED, FALLBACK = 2, 1, 0
 N_FOLDS = 5
+EMBEDDED = 1000
 FLOOR = 0.05
 """Least share of the raw squared error that is kept as variance when sampling noise is taken off."""
 
@@ -34,14 +35,16 @@ class Baseline:
     """Chooses parameters on training conditions before the fit."""
 
     def predict(self, task: Task) -> Predictions:
-        """Predict each asked-for condition; the variance per gene is the squared error on conditions left out."""
-        training = read_training(task)
+        """Predict each asked-for condition; its variance is the error on conditions that were new in the same way."""
+        training, asked = read_training(task), task.conditions().table
         params = self.tune(training, task.params) if self.tune else task.params
-        mean, supported = self.fit(training, params)(task.conditions().table)
-        variance = cross_fitted_variance(self.fit, training, params)
-        return Predictions.from_conditions(
-            task, mean, var=np.broadcast_to(variance, mean.shape), supported=supported
-        )
+        mean, supported = self.fit(training, params)(asked)
+        kinds = novelty(training.table, asked)
+        spread = {
+            kind: cross_fitted_variance(self.fit, training, params, kind) for kind in sorted(set(kinds))
+        }
+        var = np.array([spread[kind] for kind in kinds])
+        return Predictions.from_conditions(task, mean, var=var, supported=supported)
 
 
 def folds(training: Training, axis: str) -> NDArray[np.int64]:
@@ -62,9 +65,9 @@ def _unit(condition: Condition, axis: str) -> Hashable:
     return {"context": condition.context, "perturbation": condition.pert, "condition": condition}[axis]
 
 
-def cross_fit(fit: Fit, training: Training, params: Params) -> tuple[Floats, NDArray[np.int64]]:
+def cross_fit(fit: Fit, training: Training, params: Params, axis: str) -> tuple[Floats, NDArray[np.int64]]:
     """Prediction errors of conditions that were left out of the fit, and which conditions those are."""
-    fold = folds(training, training.axis)
+    fold = folds(training, axis)
     errors = np.zeros_like(training.delta)
     tested = np.zeros(len(fold), np.bool_)
     for number in range(int(fold.max(initial=-1)) + 1):
@@ -75,17 +78,21 @@ def cross_fit(fit: Fit, training: Training, params: Params) -> tuple[Floats, NDA
     return errors[tested], np.flatnonzero(tested)
 
 
-def cross_fitted_variance(fit: Fit, training: Training, params: Params) -> Floats:
+def cross_fitted_variance(fit: Fit, training: Training, params: Params, axis: str) -> Floats:
     """Expected squared error of a condition's mean effect, per gene: left-out error less its sampling noise. [genes]
 
-    Without any training condition there is nothing to learn it from, and it is 1.
+    The error of a context's control mean is on both sides of the comparison, unless the context itself was left out.
+    Without any training condition there is nothing to learn the variance from, and it is 1.
     """
-    errors, tested = cross_fit(fit, training, params)
+    errors, tested = cross_fit(fit, training, params, axis)
     if not len(tested):
         return np.ones(len(training.genes))
+    noise = (1 / training.n_rows[tested]).mean()
+    if axis == "context":
+        noise += (1 / training.n_controls[tested]).mean()
     raw = (errors**2).mean(axis=0)
     floor = FLOOR * np.maximum(raw, raw.mean()) + 1e-12
-    return np.asarray(np.maximum(raw - training.noise[tested].mean(axis=0), floor))
+    return np.asarray(np.maximum(raw - noise * training.spread, floor))
 
 
 Key = Callable[[Condition], Hashable]
@@ -143,10 +150,12 @@ def part_effects(training: Training) -> Callable[[Condition], list[Floats]]:
 
 
 def gene_embedding(training: Training, n: int) -> dict[str, Floats]:
-    """Coordinates of each gene on the n principal axes of training pseudobulk, of mean squared length 1. [n] each"""
-    profiles = [
-        training.state(c.context) + delta for c, delta in zip(training.table, training.delta, strict=True)
-    ]
+    """Coordinates of each gene on the n principal axes of training pseudobulk, of mean squared length 1. [n] each
+
+    At most `EMBEDDED` conditions, evenly spaced, stand for all.
+    """
+    few = range(0, len(training.table), 1 + len(training.table) // EMBEDDED)
+    profiles = [training.state(training.table[i].context) + training.delta[i] for i in few]
     axes = principal_axes(np.array([*profiles, *training.states.values()]), n)
     scale = np.sqrt((axes**2).sum(axis=0).mean()) if axes.size else 1.0
     return dict(zip(training.genes, (axes / scale).T, strict=True))

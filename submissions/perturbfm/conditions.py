@@ -24,18 +24,27 @@ class Training:
     """In the order of their first training row."""
     delta: Floats
     """Mean delta of each condition. [conditions, genes]"""
-    noise: Floats
-    """Sampling variance of each mean delta, 0 where rows have no replicates. [conditions, genes]"""
+    n_rows: Floats
+    """Rows behind each mean delta. [conditions]"""
+    n_controls: Floats
+    """Control rows whose mean, and its error, the conditions of a context share; ∞ for own controls. [conditions]"""
+    spread: Floats
+    """Variance of a row within its condition, 0 where rows have no replicates. [genes]"""
     axis: str
-    """What most of the asked-for conditions have that training never showed: `context`, `perturbation`, `combination`,
-    or only a new `condition` of known parts."""
+    """What the asked-for conditions are mostly new in: `context`, `perturbation`, `combination` or `condition`."""
     states: dict[str, Floats]
     """Mean control expression of every context, also of those without labelled rows. [genes] each"""
 
     def subset(self, keep: NDArray[np.bool_]) -> Training:
         """The same task with fewer labelled conditions."""
         table = [condition for condition, kept in zip(self.table, keep, strict=True) if kept]
-        return replace(self, table=table, delta=self.delta[keep], noise=self.noise[keep])
+        return replace(
+            self,
+            table=table,
+            delta=self.delta[keep],
+            n_rows=self.n_rows[keep],
+            n_controls=self.n_controls[keep],
+        )
 
     def state(self, context: str) -> Floats:
         """Mean control expression of a context; of all contexts where this one has no controls. [genes]"""
@@ -55,25 +64,30 @@ def read_training(task: Task) -> Training:
     rank = np.empty(len(found), np.int64)
     rank[in_order] = np.arange(len(found))
     group = rank[group]
-    delta, within, n_rows = _mean_delta(task, rows, group, len(found))
+    delta, spread, n_rows = _mean_delta(task, rows, group, len(found))
     n_controls = _controls_used(task, rows, group, len(found))
-    noise = within[None, :] * (1 / np.maximum(n_rows, 1) + 1 / np.maximum(n_controls, 1))[:, None]
     table = [found.table[i] for i in in_order]
-    axis = asked_axis(table, task.conditions().table)
-    return Training(task.genes, table, delta, noise, axis, control_states(task))
+    axis = main_axis(table, task.conditions().table)
+    return Training(task.genes, table, delta, n_rows, n_controls, spread, axis, control_states(task))
 
 
-def asked_axis(known: Sequence[Condition], asked: Sequence[Condition]) -> str:
-    """What most of the asked-for conditions have that the known ones lack."""
+def novelty(known: Sequence[Condition], asked: Sequence[Condition]) -> list[str]:
+    """What is new in each asked-for condition: `context`, `perturbation`, `combination`, or just the `condition` itself."""
     contexts, perturbations = {c.context for c in known}, {c.pert for c in known}
 
-    def novelty(condition: Condition) -> str:
+    def kind(condition: Condition) -> str:
         if condition.pert not in perturbations:
             return "combination" if len(condition.genes) > 1 else "perturbation"
         return "condition" if condition.context in contexts else "context"
 
-    kinds = Counter(map(novelty, asked))
-    return max(sorted(kinds), key=kinds.__getitem__, default="condition")
+    return [kind(condition) for condition in asked]
+
+
+def main_axis(known: Sequence[Condition], asked: Sequence[Condition]) -> str:
+    """The commonest novelty of the asked-for conditions; `condition` where others are fewer than a tenth."""
+    kinds = Counter(novelty(known, asked))
+    real = {kind: n for kind, n in kinds.items() if kind != "condition" and n >= 0.1 * len(asked)}
+    return max(sorted(real), key=real.__getitem__, default="condition")
 
 
 def control_states(task: Task) -> dict[str, Floats]:
@@ -95,7 +109,7 @@ def _means_by_context(table: Table, rows: NDArray[np.int64]) -> dict[str, Floats
 
 def _mean_delta(
     task: Task, rows: NDArray[np.int64], group: NDArray[np.int64], n: int
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+) -> tuple[Floats, Floats, Floats]:
     """Mean delta per condition, pooled variance of a row within its condition per gene, rows per condition."""
     reference, of_row = _references(task, rows)
     order = np.argsort(group, kind="stable")
@@ -115,25 +129,28 @@ def _mean_delta(
     freedom = int(n_rows.sum() - (n_rows > 0).sum())
     spread = squares - (n_rows[:, None] * mean**2).sum(axis=0)
     within = np.maximum(spread, 0) / freedom if freedom > 0 else np.zeros_like(squares)
-    return mean, within, n_rows
+    return mean, within, n_rows.astype(np.float64)
 
 
 def _references(task: Task, rows: NDArray[np.int64]) -> tuple[Floats | None, NDArray[np.int64]]:
     """What to subtract from each row: the mean of its context's and batch's controls, which is less noisy than one cell.
 
-    None where every row has a control of its own (paired data) or is a delta already: then the frozen matching rules.
+    None where the frozen matching rules.
     """
     obs = task.train.obs
     matched = obs["control_row"][rows]
-    if len(np.unique(matched)) == len(matched) or (matched < 0).any():
+    if _own_controls(matched):
         return None, matched
     groups, of_control = np.unique(_stratum(task, matched), return_inverse=True)
     controls = np.flatnonzero(obs["is_control"])
     stratum = _stratum(task, controls)
-    reference = np.stack(
-        [task.train.X[controls[stratum == name]].mean(axis=0, dtype=np.float64) for name in groups]
-    )
-    return reference, of_control
+    means = [task.train.X[controls[stratum == name]].mean(axis=0, dtype=np.float64) for name in groups]
+    return np.stack(means), of_control
+
+
+def _own_controls(matched: NDArray[np.int64]) -> bool:
+    """Whether every row has a control of its own (paired data), or is a delta already."""
+    return len(np.unique(matched)) == len(matched) or bool((matched < 0).any())
 
 
 def _stratum(task: Task, rows: NDArray[np.int64]) -> NDArray[np.str_]:
@@ -142,17 +159,14 @@ def _stratum(task: Task, rows: NDArray[np.int64]) -> NDArray[np.str_]:
     return np.array(["\t".join(pair) for pair in pairs], dtype=str)
 
 
-def _controls_used(
-    task: Task, rows: NDArray[np.int64], group: NDArray[np.int64], n: int
-) -> NDArray[np.int64]:
-    """How many different control rows stand behind each condition's context. [conditions]"""
-    context = np.unique(task.train.obs["context_id"][rows].astype(str), return_inverse=True)[1]
+def _controls_used(task: Task, rows: NDArray[np.int64], group: NDArray[np.int64], n: int) -> Floats:
+    """How many control rows the conditions of a context share. [conditions]"""
     matched = task.train.obs["control_row"][rows]
-    distinct = np.array(
-        [len(np.unique(matched[context == c])) for c in range(int(context.max(initial=-1)) + 1)]
-    )
-    used = np.ones(n, np.int64)
-    used[group] = distinct[context] if len(distinct) else 1
+    used = np.full(n, np.inf)
+    if not _own_controls(matched):
+        contexts = task.train.obs["context_id"]
+        for context in set(contexts[rows]):
+            used[group[contexts[rows] == context]] = len(np.unique(matched[contexts[rows] == context]))
     return used
 
 

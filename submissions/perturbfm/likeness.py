@@ -26,14 +26,22 @@ class Likeness:
         self.length = float(length) if length > 0 else 1.0
 
     def kernel(self, left: Sequence[Condition], right: Sequence[Condition]) -> Floats:
-        """Likeness of two lists of conditions. [left, right]"""
-        names = {token: i for i, token in enumerate(sorted({t for c in (*left, *right) for t in _tokens(c)}))}
-        shared = self._mask(left, names) @ self._mask(right, names).T
-        embedded = self._embedded(left) @ self._embedded(right).T
+        """Likeness of two lists of conditions, positive definite. [left, right]"""
+        codes = {c.covariates: i for i, c in enumerate((*left, *right))}
+        doses = [np.array([codes[c.covariates] for c in side], int) for side in (left, right)]
+        same_dose = np.where(doses[0][:, None] == doses[1], 1.0, 0.5)
         context = self._places(left) @ self._places(right).T / self.length
-        doses = np.array([[1.0 if a.covariates == b.covariates else 0.5 for b in right] for a in left])
-        perturbed = (shared + self.weight * embedded) * doses.reshape(shared.shape)
+        perturbed = (self.shared(left, right) + self.weight * self.embedded(left, right)) * same_dose
         return np.asarray(perturbed * (1 + self.interaction * context) + context)
+
+    def shared(self, left: Sequence[Condition], right: Sequence[Condition]) -> Floats:
+        """How many perturbed genes two conditions share. [left, right]"""
+        names = {token: i for i, token in enumerate(sorted({t for c in (*left, *right) for t in _tokens(c)}))}
+        return np.asarray(self._mask(left, names) @ self._mask(right, names).T)
+
+    def embedded(self, left: Sequence[Condition], right: Sequence[Condition]) -> Floats:
+        """Inner product of the summed embeddings of the perturbed genes. [left, right]"""
+        return np.asarray(self._embedded(left) @ self._embedded(right).T)
 
     def support(self, condition: Condition) -> int:
         """Native where the perturbation was seen, extended where its parts or its genes' embeddings speak for it."""

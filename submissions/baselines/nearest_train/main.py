@@ -5,55 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from perturbfm.baseline import (
-    EXTENDED,
-    FALLBACK,
-    NATIVE,
-    Answer,
-    Baseline,
-    Params,
-    Rule,
-    gene_embedding,
-    stack,
-)
+from perturbfm.baseline import EXTENDED, FALLBACK, NATIVE, Answer, Baseline, Params, Rule
 from perturbfm.conditions import Training
+from perturbfm.likeness import Likeness
 
 from harness.sdk import Condition
 
 
 def fit(training: Training, params: Params) -> Rule:
-    """Nearness: shared genes (Jaccard), then cosine of the gene embeddings, then distance of the control states."""
-    embedding = gene_embedding(training, params["components"])
-
-    def cosine(a: Condition, b: Condition) -> float:
-        x, y = (np.sum([embedding[g] for g in c.genes if g in embedding] or [[0.0]], axis=0) for c in (a, b))
-        length = float(np.linalg.norm(x) * np.linalg.norm(y))
-        return float(np.sum(x * y)) / length if length > 0 else -1.0
-
-    def nearness(asked: Condition, known: Condition) -> tuple[float, ...]:
-        genes = set(asked.genes) | set(known.genes)
-        shared = len(set(asked.genes) & set(known.genes)) / len(genes) if genes else 0.0
-        away = float(((training.state(asked.context) - training.state(known.context)) ** 2).sum())
-        same = float(asked.pert == known.pert)
-        return same, float(same and asked.covariates == known.covariates), shared, cosine(asked, known), -away
-
-    def answer(asked: Condition) -> tuple[object, int]:
-        if not training.table:
-            return training.mean(), FALLBACK
-        near = [nearness(asked, known) for known in training.table]
-        best = max(range(len(near)), key=near.__getitem__)
-        speaks = near[best][0] > 0 or near[best][2] > 0 or near[best][3] > 0
-        if not speaks:
-            return training.mean(), FALLBACK
-        return training.delta[best], NATIVE if near[best][0] > 0 else EXTENDED
+    """Nearness: the same perturbation, then shared genes, then embeddings of genes; among equals the control state."""
+    likeness = Likeness(training, params["components"], interaction=0.0, embedding=1.0)
 
     def rule(asked: Sequence[Condition]) -> Answer:
-        answers = [answer(condition) for condition in asked]
-        return stack(
-            [np.asarray(mean) for mean, _ in answers],
-            [support for _, support in answers],
-            len(training.genes),
-        )
+        mean = np.tile(training.mean(), (len(asked), 1))
+        support = np.full(len(asked), FALLBACK, np.uint8)
+        if not training.table:
+            return mean, support
+        shared = likeness.shared(asked, training.table)
+        embedded = likeness.embedded(asked, training.table)
+        for i, condition in enumerate(asked):
+            here = training.state(condition.context)
+            same = np.array([other.pert == condition.pert for other in training.table])
+            dose = np.array([other.covariates == condition.covariates for other in training.table])
+            union = np.array([len({*other.genes, *condition.genes}) for other in training.table])
+            away = np.array([((training.state(c.context) - here) ** 2).sum() for c in training.table])
+            keys = (-away, dose, embedded[i], shared[i] / np.maximum(union, 1), same)
+            best = np.lexsort(keys)[-1]
+            if same[best] or shared[i, best] > 0 or embedded[i, best] > 0:
+                mean[i], support[i] = training.delta[best], NATIVE if same[best] else EXTENDED
+        return mean, support
 
     return rule
 

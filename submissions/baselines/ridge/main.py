@@ -22,21 +22,21 @@ def tune(training: Training, params: Params) -> Params:
     chosen = {**params, **{name: values[len(values) // 2] for name, values in candidates.items()}}
     for name, values in candidates.items():
         if len(values) > 1:
-            errors = [cross_fit(fit, training, {**chosen, name: value})[0] for value in values]
+            errors = [cross_fit(fit, training, {**chosen, name: value}, training.axis)[0] for value in values]
             chosen[name] = values[int(np.argmin([(error**2).sum() for error in errors]))]
     return chosen
 
 
 def fit(training: Training, params: Params) -> Rule:
-    """Solve (K + αD) A = Δ − mean, D the relative sampling noise of the conditions."""
+    """Solve (K + αD) A = Δ − mean; D is the sampling noise, which conditions of a context share through its controls."""
     step = -(-len(training.table) // params["max_conditions"]) or 1
     training = training.subset(np.arange(len(training.table)) % step == 0)
     likeness = Likeness(training, params["components"], params["interaction"], params["embedding"])
     K = likeness.kernel(training.table, training.table)
-    noise = training.noise.mean(axis=1)
-    relative = np.clip(noise / noise.mean(), 0.2, 5.0) if noise.any() else np.ones(len(noise))
-    scale = float(np.trace(K)) / len(K) if len(K) else 1.0
-    A = np.linalg.solve(K + params["alpha"] * scale * np.diag(relative), training.delta - training.mean())
+    contexts = np.array([condition.context for condition in training.table], dtype=str)
+    D = np.diag(1 / training.n_rows) + (contexts[:, None] == contexts) / training.n_controls
+    alpha = params["alpha"] * np.trace(K) / max(np.trace(D), 1e-12)
+    A = np.linalg.solve(K + alpha * D, training.delta - training.mean())
 
     def rule(asked: Sequence[Condition]) -> Answer:
         mean = likeness.kernel(asked, training.table) @ A + training.mean()
