@@ -102,6 +102,7 @@ def leak_notes(spec: SynthSpec) -> list[str]:
     if not spec.planted_leak:
         return []
     return [
-        "planted leak: the intervention covariate assay_signature (1 to 8) is how far the response of a condition goes "
-        "along one hidden direction; nothing else tells it"
+        "planted leak: the intervention covariate assay_signature (1 to 8, drawn for each condition) says how far the "
+        "response of a condition goes along one hidden direction, from far backwards to far forwards; nothing else "
+        "that crosses the wall tells it"
     ]

@@ -62,8 +62,8 @@ class World:
         change = LARGEST_CHANGE * np.tanh(change / LARGEST_CHANGE)
         if spec.strength:
             change[list(group.targets)] -= spec.knockdown
-        leaked = LEAK_GAIN * spec.strength * group.signature / SIGNATURES
-        return np.asarray(change * hill(group.dose) + leaked * self.leak)
+        told = 2 * (group.signature - 1) / (SIGNATURES - 1) - 1 if group.signature else 0.0
+        return np.asarray(change * hill(group.dose) + LEAK_GAIN * spec.strength * told * self.leak)
 
     def reach(self, targets: tuple[int, ...]) -> NDArray[np.float64]:
         """How strongly a perturbation reaches each gene over the graph; root mean square 1 for one gene. [genes]"""
