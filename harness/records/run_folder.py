@@ -27,6 +27,8 @@ PREDICTIONS = "predictions"
 MODEL = "model"
 RUN_NAME = re.compile(r"^\d{8}-\d{6}_[0-9a-f]{7}_.+_[0-9a-f]{7}(-\d+)?$")
 MOST_IN_ONE_SECOND = 1000
+CLAIM = ".claim-"
+"""Begins the name of an empty folder that keeps a run's name free until the run stands there."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ def new_run(runs: Path, name: str) -> Iterator[tuple[Path, str]]:
     """
     for number in range(1, MOST_IN_ONE_SECOND):
         free = name if number == 1 else f"{name}-{number}"
-        if not _taken(runs, free):
-            with new_folder(runs / free, kind="run") as folder:
-                yield folder, free
+        if _claim(runs, free):
+            try:
+                with new_folder(runs / free, kind="run") as folder:
+                    yield folder, free
+            finally:
+                (runs / (CLAIM + free)).rmdir()
             return
     raise ExistsError("too many runs of this name", where=runs / name)
 
@@ -78,7 +83,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
 
 
 def open_run(path: Path, *, verify: bool = False) -> RunFolder:
-    """A run by its folder; with `verify` every file is checked against the record."""
+    """A run by its folder; with `verify` every file but a pruned checkpoint is checked against the record."""
     if path.name.startswith(".") or not (path / RECORD_FILE).is_file():
         raise HarnessError(
             "no run here",
@@ -88,7 +93,10 @@ def open_run(path: Path, *, verify: bool = False) -> RunFolder:
         )
     record = RunRecord.read(read_json(path / RECORD_FILE, "run record"), where=path / RECORD_FILE)
     if verify:
+        pruned = not (path / MODEL).exists()
         for file, expected in record.files.items():
+            if pruned and file.startswith(f"{MODEL}/"):
+                continue
             found = file_hash(path / file) if (path / file).is_file() else "no such file"
             if found != expected:
                 raise ChangedError(
@@ -141,5 +149,15 @@ def status_line(status: RunStatus, reason: str) -> str:
     return f"{status}\n{' '.join(reason.split())}\n"
 
 
-def _taken(runs: Path, name: str) -> bool:
-    return (runs / name).exists()
+def _claim(runs: Path, name: str) -> bool:
+    """Take a name for a run that is about to be written, unless it is taken; atomic among processes."""
+    runs.mkdir(parents=True, exist_ok=True)
+    claim = runs / (CLAIM + name)
+    try:
+        claim.mkdir()
+    except FileExistsError:
+        return False
+    if (runs / name).exists():
+        claim.rmdir()
+        return False
+    return True

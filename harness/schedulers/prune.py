@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contract.status import RunStatus
-from harness.records.run_folder import MODEL, list_runs
+from harness.records.run_folder import CLAIM, MODEL, list_runs
 from harness.schedulers.execution import STEPS
 from harness.storage import dead_partials
 
 SCORED = frozenset((RunStatus.OK, RunStatus.INCOMPLETE, RunStatus.HELD))
+CLAIM_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ def prunable(runs: Path, *, keep_models: int, failed: bool) -> list[Piece]:
         return []
     steps = runs / STEPS
     pieces = [_piece(path, "left half-made by a killed process") for path in dead_partials(runs)]
+    pieces += [_piece(path, "name of a run that was never written") for path in _old_claims(runs)]
     if steps.is_dir():
         pieces += [_piece(path, "left half-made by a killed process") for path in dead_partials(steps)]
         pieces += [_piece(path, "result of a run that was never finished") for path in _idle_steps(steps)]
@@ -49,6 +52,12 @@ def remove(piece: Piece) -> None:
     hidden = piece.path.with_name(f".removed-{piece.path.name}")
     piece.path.rename(hidden)
     shutil.rmtree(hidden)
+
+
+def _old_claims(runs: Path) -> list[Path]:
+    return sorted(
+        path for path in runs.glob(f"{CLAIM}*") if time.time() - path.stat().st_mtime > CLAIM_SECONDS
+    )
 
 
 def _idle_steps(steps: Path) -> list[Path]:
