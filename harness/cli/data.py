@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import data_get, data_import, data_look, data_make
+from harness.cli import data_get, data_graph, data_import, data_look, data_make
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,3 +20,4 @@ app.command("importers")(data_import.list_importers)
 app.command("fetch")(data_get.fetch)
 app.command("verify")(data_look.verify)
 app.command("export")(data_look.export)
+app.command("graph")(data_graph.graph)

@@ -81,3 +81,12 @@ def test_a_file_name_cannot_leave_the_folder() -> None:
     document = load_card("kang18_pbmc_ifnb").model_dump() | {"file": "../escape.h5ad"}
     with pytest.raises(HarnessError, match="refused"):
         DatasetCard.read(document, where="card")
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_the_command_that_imports_a_card_is_in_the_docs(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "real-datasets.md"
+    (line,) = [line for line in page.read_text().splitlines() if f"--card {name} " in line]
+    expect = load_card(name).expect
+    assert f"`harness data import --card {name} --mirror DIR`" in line
+    assert f"| {expect.cells:,} " in line
