@@ -10,7 +10,7 @@ from harness.datasets.graphs import load_graph, save_graph
 
 
 def graphs_beside(dataset: Path, split_hash: str | None = None) -> list[Path]:
-    """The graphs that lie beside a dataset, in `<dataset>.graphs/`, and those learned for one split, in a folder of its hash."""
+    """The graphs that lie beside a dataset, in `<dataset>.graphs/`, and those learned for one split, under its hash."""
     beside = dataset.with_name(f"{dataset.name}.graphs")
     learned = [] if split_hash is None else sorted((beside / split_hash).glob("*.npz"))
     return sorted(beside.glob("*.npz")) + learned
