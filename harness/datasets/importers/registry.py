@@ -23,9 +23,13 @@ class ImportOptions(Record):
     name: str | None = None
     """Name of the dataset; by default the name of the target folder."""
     title: str = ""
+    """One line that says what it is."""
     url: str | None = None
+    """Where the source can be had."""
     license: str | None = None
+    """Licence of the data."""
     citation: str | None = None
+    """What to cite."""
     card: str | None = None
     """The dataset card that these options come from."""
     seed: int = 0
