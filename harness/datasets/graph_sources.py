@@ -62,7 +62,7 @@ def from_edges(
             continue
         key = (place[source], place[target])
         for pair in (key,) if directed else (key, key[::-1]):
-            found[pair] = max(weight, found.get(pair, 0.0))
+            found[pair] = max(weight, found.get(pair, weight))
     if not found:
         raise _nothing_left(path, "edge", names, genes)
     ends = np.array(list(found))
