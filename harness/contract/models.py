@@ -105,17 +105,13 @@ def _sentence(model: type[BaseModel], place: tuple[Any, ...], faults: list[Any])
 
 
 def _nearest(model: type[BaseModel], place: tuple[Any, ...]) -> str | None:
-    """The key that was probably meant: a near one of the same table, else the same key of another table."""
-    word = str(place[-1])
-    near = difflib.get_close_matches(word, _known_keys(model, place[:-1]), n=1)
-    if near:
-        return near[0]
-    elsewhere = (
-        f"{table}.{word}"
-        for table in _known_keys(model, ())
-        if word in _known_keys(model, (table,)) and (table,) != place[:-1]
-    )
-    return next(elsewhere, None)
+    """The key that was probably meant: the same key of another table, else a near one of this table."""
+    *table, word = (str(part) for part in place)
+    for other in _known_keys(model, ()):
+        if [other] != table and word in _known_keys(model, (other,)):
+            return f"{other}.{word}"
+    near = difflib.get_close_matches(word, _known_keys(model, tuple(table)), n=1)
+    return near[0] if near else None
 
 
 def _known_keys(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -73,3 +73,7 @@ class TaskCard(Record):
     """Share of the asked-for perturbations with at least one target gene in `genes`."""
     files: dict[str, str]
     """SHA-256 of every other file of the folder, by its relative path."""
+
+    @classmethod
+    def schema_name(cls) -> str:
+        return "task"
