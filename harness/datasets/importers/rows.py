@@ -51,13 +51,17 @@ def read_rows(
     named = name_perturbations(
         raw, controls, flag, options.combo_delimiter, options.perturbation_kind, genes, report
     )
+    ids = table.index()
+    repeated = len(ids) - len(pc.unique(ids))
+    if repeated:
+        report.note(f"{repeated} cell ids repeat an earlier one")
     covariates, intervention = _covariates(table, options, {pert_column, flag_column}, report)
     rows = Rows(
         named.pert,
         context,
         _batch(table, options, len(context), report),
         named.is_control,
-        table.index(),
+        ids,
         covariates,
         intervention,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -235,3 +239,75 @@ def test_progress_is_told_for_both_passes(cells: Any, write_h5ad: Write, tmp_pat
     told: list[tuple[int, int, str]] = []
     import_h5ad(write_h5ad(cells), tmp_path / "out", H5adOptions(), progress=lambda *step: told.append(step))
     assert told == [(240, 240, "scan"), (240, 240, "write")]
+
+
+def test_columns_of_pandas_nullable_types_are_read(cells: Any, tmp_path: Path) -> None:
+    import anndata
+    import pandas as pd
+
+    obs = pd.DataFrame(cells.obs, index=cells.ids)
+    controls = obs["perturbation"] == "control"
+    obs["is_control"] = controls.astype("boolean")
+    obs["dose"] = pd.Series(np.where(controls, pd.NA, 3), index=obs.index).astype("Int64")
+    adata = anndata.AnnData(cells.X, obs=obs, var=pd.DataFrame(index=cells.genes))
+    adata.write_h5ad(tmp_path / "nullable.h5ad")
+    dataset = open_dataset(import_h5ad(tmp_path / "nullable.h5ad", tmp_path / "artifact", H5adOptions()))
+    assert int(dataset.obs.is_control.sum()) == int(controls.sum())
+    assert {c.covariates for c in dataset.conditions.table} == {("3",)}
+
+
+def test_raw_is_read_with_its_own_genes(cells: Any, write_h5ad: Write, tmp_path: Path) -> None:
+    source = write_h5ad(cells)
+    whole = open_dataset(import_h5ad(source, tmp_path / "whole", H5adOptions()))
+    with h5py.File(source, "r+") as file:
+        file.create_group("raw")
+        file.move("X", "raw/X")
+        file.copy("var", "raw/var")
+        file["X"] = np.zeros((240, 2), np.float32)
+        del file["var/_index"]
+        file["var"].create_dataset("_index", data=["P1", "P2"], dtype=h5py.string_dtype())
+    raw = open_dataset(import_h5ad(source, tmp_path / "raw", H5adOptions(layer="raw")))
+    assert raw.data_hash == whole.data_hash
+
+
+def test_cell_ids_that_repeat_are_noted(cells: Any, imported: Any) -> None:
+    cells.ids[4] = cells.ids[5] = cells.ids[6]
+    assert "2 cell ids repeat an earlier one" in imported(cells).meta.notes
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"), [("zscore", "cell"), ("log2_expression", "cell"), ("rank", "none"), ("delta", "none")]
+)
+def test_profiles_are_matched_only_where_a_control_can_be_subtracted(
+    cells: Any, imported: Any, kind: str, rule: str
+) -> None:
+    cells.X = cells.X - 1.5
+    dataset = imported(cells, values=kind)
+    assert (dataset.meta.unit, dataset.meta.x_kind, dataset.meta.matching.rule) == ("profile", kind, rule)
+    assert dataset.counts is None
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from harness.datasets.importers.h5ad import import_h5ad
+from harness.datasets.importers.h5ad_options import H5adOptions
+def die(done, total, what):
+    if what == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+import_h5ad(Path(sys.argv[1]), Path(sys.argv[2]), H5adOptions(), progress=die)
+"""
+
+
+@pytest.mark.parametrize("phase", ["scan", "write"])
+def test_an_import_killed_with_signal_9_leaves_nothing_under_its_name_and_the_next_one_sweeps(
+    cells: Any, write_h5ad: Write, tmp_path: Path, phase: str
+) -> None:
+    source, out = write_h5ad(cells, matrix="csc"), tmp_path / "data" / "d"
+    child = subprocess.run([sys.executable, "-c", KILLED, str(source), str(out), phase], capture_output=True)
+    assert child.returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert list(out.parent.iterdir()), "the hidden half is still there"
+    import_h5ad(source, out, H5adOptions())
+    assert list(out.parent.iterdir()) == [out]
+    verify_content(open_dataset(out))
