@@ -74,7 +74,7 @@ app = typer.Typer(
     help="Benchmark harness for single-cell perturbation prediction.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # plain help of the root needs no rich and answers at once
 )
 
 
