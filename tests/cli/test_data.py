@@ -454,3 +454,11 @@ def test_the_command_line_prints_a_refusal_without_a_traceback(project: Path) ->
     assert done.returncode == 5
     assert "Traceback" not in done.stderr
     assert "tiny" in done.stderr
+
+
+def test_the_help_of_data_loads_nothing_heavy() -> None:
+    asked = "import sys, harness.cli.data; print(sorted({'numpy', 'pyarrow', 'pydantic', 'h5py'} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
