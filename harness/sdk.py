@@ -262,7 +262,8 @@ class Predictions:
         for name, part in {"mean": mean, **others}.items():
             if part is not None and len(part) != len(conditions):
                 raise SdkError(f"{name} has {len(part)} entries for {len(conditions)} query conditions")
-            rows[name] = None if part is None else np.asarray(part)[conditions.of_row]
+            dtype = np.uint8 if name == "supported" else np.float32
+            rows[name] = None if part is None else np.asarray(part).astype(dtype)[conditions.of_row]
         return cls(idx=task.query.obs["row"], **rows)  # type: ignore[arg-type]
 
     def save(self, folder: os.PathLike[str] | None = None, task: Task | None = None) -> Path:
