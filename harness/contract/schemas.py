@@ -43,7 +43,7 @@ def export_schemas(folder: Path) -> list[Path]:
     """Write every schema into a folder."""
     paths = [folder / schema_file(name) for name in RECORDS]
     for name, path in zip(RECORDS, paths, strict=True):
-        write_text(path, _text(name))
+        write_text(path, schema_text(name))
     return paths
 
 
@@ -53,10 +53,11 @@ def stale_schemas(folder: Path) -> list[str]:
         name: path.read_text(encoding="utf-8") if (path := folder / schema_file(name)).is_file() else None
         for name in RECORDS
     }
-    return [name for name in RECORDS if found[name] != _text(name)]
+    return [name for name in RECORDS if found[name] != schema_text(name)]
 
 
-def _text(name: str) -> str:
+def schema_text(name: str) -> str:
+    """The content of a schema's file."""
     return canonical_json(json_schema(name), indent=2) + "\n"
 
 

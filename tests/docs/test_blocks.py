@@ -1,0 +1,105 @@
+"""What README and documentation tell a newcomer to type is typed here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A newcomer's checkout: the submissions, the splits, and an `.h5ad` of their own."""
+    shutil.copytree(ROOT / "submissions", tmp_path / "submissions")
+    shutil.copytree(ROOT / "splits", tmp_path / "splits")
+    write_screen(tmp_path / "screen.h5ad")
+    return tmp_path
+
+
+def write_screen(path: Path) -> None:
+    """Counts of a small screen: 3 cell types × 6 knock-outs, with controls."""
+    rng = np.random.default_rng(7)
+    genes = [f"GENE{i}" for i in range(40)]
+    perts = ["non-targeting"] * 5 + genes[:6]
+    n = 1200
+    obs = pd.DataFrame(
+        {
+            "perturbation": pd.Categorical(rng.choice(perts, n)),
+            "cell_type": pd.Categorical(rng.choice(["HepG2", "K562", "RPE1"], n)),
+            "batch": pd.Categorical(rng.choice(["b1", "b2"], n)),
+        },
+        index=[f"cell{i}" for i in range(n)],
+    )
+    counts = rng.negative_binomial(2, 0.3, (n, len(genes))).astype(np.float32)
+    anndata.AnnData(counts, obs, pd.DataFrame(index=genes)).write_h5ad(path)
+
+
+def type_in(project: Path, script: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("HARNESS_", "PERTURBFM_"))
+    }
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=project, env=environment, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_works_as_it_is_written(page: str, project: Path) -> None:
+    if page.endswith("freeze-a-split.md"):
+        prepare_split_page(project)
+    script = "\n".join(block for block in blocks(page, "bash") if not block.startswith("make "))
+    done = type_in(project, script)
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+
+
+def prepare_split_page(project: Path) -> None:
+    """The dataset that the page speaks of, and the two official files that it imports."""
+    first = blocks("docs/how-to/add-a-dataset.md", "bash")[0]
+    export = (
+        "harness splits create --data data/screen --spec context_ood --holdout-context K562 --name official\n"
+        "harness splits export official --data data/screen --format perturbench --out split.csv\n"
+        "harness splits export official --data data/screen --format state-toml --out split.toml\n"
+    )
+    done = type_in(project, first + export)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_make_targets_that_the_readme_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = {block.split()[1] for block in blocks("README.md", "bash") if block.startswith("make ")}
+    assert named == {"demo", "test"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in named)
+
+
+def test_the_submission_that_the_readme_shows_is_valid(project: Path) -> None:
+    folder = project / "submissions" / "shown"
+    shutil.copytree(ROOT / "submissions/baselines/global_mean", folder)
+    code = blocks("README.md", "python")[0]
+    (folder / "main.py").write_text(code + "\n\nsubmission = Submission()\n")
+    manifest = (folder / "submission.toml").read_text().replace("global-mean", "shown")
+    (folder / "submission.toml").write_text(re.sub(r'uncertainty = "native"', 'uncertainty = "none"', manifest))
+    done = type_in(project, "harness validate submissions/shown")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} → {target}"
