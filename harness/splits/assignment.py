@@ -62,8 +62,13 @@ def deal(
 
 
 def calib_size(n: int, fraction: float) -> int:
-    """How many of n perturbations calibrate: the fraction, raised to 19 where that takes no more than 15 % of them."""
-    return max(round(n * fraction), min(CALIB_PERTURBATIONS, int(n * 0.15)))
+    """How many of n perturbations calibrate: the fraction, raised to 19 where that takes no more than 15 % of them.
+
+    At least one, unless the fraction is 0.
+    """
+    if fraction == 0:
+        return 0
+    return max(1, round(n * fraction), min(CALIB_PERTURBATIONS, int(n * 0.15)))
 
 
 def share(n: int, fraction: float, *, of: str) -> int:

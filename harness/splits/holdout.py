@@ -82,8 +82,12 @@ def read_groups(dataset: PerturbDataset, source: str) -> tuple[dict[str, str], d
         return _groups_of_covariate(dataset, source), {"groups": source}
     path = Path(source)
     if not path.is_file():
-        raise UnknownNameError(
-            "covariate (or TSV file)", source, dataset.obs.covariates, where=f"dataset {dataset.name}"
+        raise HarnessError(
+            f"{source!r} is neither a covariate of the dataset nor a file",
+            where=f"dataset {dataset.name}",
+            got=f"covariates {', '.join(dataset.obs.covariates) or '(none)'}",
+            expected="the group of each perturbation: a covariate, or a TSV with lines perturbation<tab>group",
+            mend="give the path of such a file",
         )
     known = {part for parts in constituents(dataset).values() for part in parts}
     groups: dict[str, str] = {}

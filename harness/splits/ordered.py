@@ -94,6 +94,13 @@ def hold_out_values(
 def ordered_values(dataset: PerturbDataset, covariate: str) -> NDArray[np.float64]:
     """An intervention covariate as numbers. [rows]; NaN for controls without a number"""
     obs = dataset.obs
+    if not obs.intervention:
+        raise HarnessError(
+            f"holding out values of {covariate!r} needs a covariate that describes the intervention",
+            where=f"dataset {dataset.name}",
+            got=", ".join(obs.covariates) or "no covariates",
+            mend="import the dataset with its dose (or time) column as an intervention covariate",
+        )
     if covariate not in obs.covariates:
         raise UnknownNameError("covariate", covariate, obs.covariates, where=f"dataset {dataset.name}")
     if covariate not in obs.intervention:
