@@ -1,0 +1,117 @@
+"""`harness submit` as a person uses it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_submit_ends_with_a_table_a_status_and_the_path_of_the_run(run_harness, project):
+    done = run_harness("submit", "zeros")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert (project / lines[-1] / "record.json").is_file()
+    assert lines[-1].startswith("runs/")
+    assert lines[-2].startswith("status: ok")
+    assert "isolation: process+limits" in lines
+    assert any("rmse" in line for line in lines)
+    assert done.stderr == ""
+
+
+def test_json_holds_record_and_metrics(run_harness):
+    told = json.loads(run_harness("submit", "submissions/zeros@high", "--seed", "3", "--json").stdout)
+    assert told["record"]["status"] == "ok"
+    assert told["record"]["seed"] == 3
+    assert told["record"]["submission"]["variant"] == "high"
+    assert told["metrics"]["first"]["global"]["rmse"]["value"] > 0
+
+
+def test_a_parameter_is_read_as_the_kind_of_its_default(run_harness, project):
+    told = json.loads(
+        run_harness("submit", "zeros", "--param", "level=2", "--param", "label=3", "--json").stdout
+    )
+    config = json.loads((project / told["path"] / "config.json").read_text())
+    assert config["params"]["passed"] == {"level": 2, "label": "3"}
+
+
+def test_a_dry_run_says_what_would_run_and_runs_nothing(run_harness, project):
+    done = run_harness("submit", "zeros", "--dry-run", "--json")
+    plan = json.loads(done.stdout)
+    assert plan["declined"] == []
+    assert plan["config"]["task"]["name"] == "tiny:context_ood"
+    assert not (project / "runs").exists()
+
+
+def test_data_and_split_name_a_task_as_well(run_harness):
+    by_task = json.loads(run_harness("submit", "zeros", "--dry-run", "--json").stdout)
+    by_parts = json.loads(
+        run_harness(
+            "submit", "zeros", "--data", "data/tiny", "--split", "context_ood", "--dry-run", "--json"
+        ).stdout
+    )
+    assert by_task["config"] == by_parts["config"]
+
+
+def test_opening_test_is_said(run_harness):
+    done = run_harness("submit", "zeros", "--eval-split", "test", "--json")
+    assert done.returncode == 0
+    assert "opening the test split of tiny:context_ood" in done.stderr
+    assert json.loads(done.stdout)["metrics"]["task"]["eval_split"] == "test"
+
+
+def test_the_exit_code_is_that_of_the_status(run_harness, project):
+    (project / "submissions" / "zeros" / "main.py").write_text("def submission(task): raise ValueError('oh')")
+    done = run_harness("submit", "zeros")
+    assert done.returncode == 12
+    assert "status: failed" in done.stdout
+    assert "ValueError: oh" in done.stdout
+    assert (project / done.stdout.strip().splitlines()[-1] / "record.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["zeroes"], 5, "did you mean 'zeros'"),
+        (["zeros@hihg"], 5, "did you mean 'high'"),
+        (["zeros", "--param", "levle=1"], 5, "did you mean 'level'"),
+        (["zeros", "--param", "level=x"], 3, "wrong type"),
+        (["zeros", "--param", "level"], 3, "name=value"),
+        (["zeros", "--task", "tiny:context_odd"], 5, "did you mean 'context_ood'"),
+        (["zeros", "--task", "tiny"], 3, "DATASET:SPLIT"),
+        (["zeros", "--data", "tiny"], 3, "--split SPLIT"),
+        (["zeros", "--task", "a:b", "--data", "tiny", "--split", "x"], 3, "named twice"),
+        (["zeros", "--runtime", "proces"], 5, "did you mean 'process'"),
+        (["zeros", "--isolation", "strict"], 3, "strict isolation is not available"),
+    ],
+)
+def test_a_refusal_says_what_and_how_to_mend_it(run_harness, project, words, code, said):
+    done = run_harness("submit", *words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "runs").exists()
+
+
+def test_the_built_in_data_are_made_on_first_use(run_harness, project):
+    (project / "data" / "tiny").unlink()
+    (project / "splits" / "index.toml").unlink()
+    done = run_harness("submit", "zeros", "--task", "tiny:context_ood")
+    assert done.returncode == 0
+    assert "making the built-in dataset tiny" in done.stderr
+    assert (project / "data" / "tiny" / "meta.json").is_file()
+
+
+def test_submissions_are_listed_and_described(run_harness):
+    (entry,) = json.loads(run_harness("submissions", "list", "--json").stdout)
+    assert (entry["name"], entry["variants"], entry["refused"]) == ("zeros", ["high"], None)
+    told = json.loads(run_harness("submissions", "describe", "zeros@high", "--json").stdout)
+    assert told["resolved_params"] == {"level": 1.0, "label": "plain"}
+    assert "zeros 1.0" in run_harness("submissions", "describe", "zeros").stdout
+    assert "Zeros" in run_harness("submissions", "list").stdout
+
+
+def test_a_broken_manifest_is_listed_with_its_reason(run_harness, project):
+    (project / "submissions" / "zeros" / "submission.toml").write_text("schema = 1\nnam = 'x'\n")
+    (entry,) = json.loads(run_harness("submissions", "list", "--json").stdout)
+    assert "unknown key 'nam'" in entry["refused"]
