@@ -17,6 +17,7 @@ from harness.contract.faults import FaultError
 HEAD_BYTES = 12 + 10_000
 """As much of a member as is ever read to find its header; longer headers are refused, as numpy does."""
 _MAGIC = b"\x93NUMPY"
+_MAX_AXES = 32
 _KEYS = {"descr", "fortran_order", "shape"}
 _DESCR = re.compile(r"([<>|=]?)([biufc])([0-9]{1,2})")
 
@@ -90,11 +91,18 @@ def _fields(text: str, length: int) -> NpyHeader:
         raise FaultError(
             "has a header with a wrong fortran_order", got=repr(order)[:80], expected="True or False"
         )
-    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+    if not _is_shape(shape):
         raise FaultError(
-            "has a header with a wrong shape", got=repr(shape)[:80], expected="non-negative integers"
+            "has a header with a wrong shape",
+            got=repr(shape)[:80],
+            expected="non-negative int64 lengths of a few axes",
         )
     return NpyHeader(_plain_descr(descr), shape, order, length)
+
+
+def _is_shape(shape: object) -> bool:
+    lengths = shape if isinstance(shape, tuple) and len(shape) <= _MAX_AXES else (None,)
+    return all(type(length) is int and 0 <= length < 2**63 for length in lengths)
 
 
 def _plain_descr(descr: object) -> str:

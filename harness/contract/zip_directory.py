@@ -60,13 +60,12 @@ def _no_end(fd: int, file_size: int) -> FaultError:
     window = min(file_size, _END.size + 0xFFFF)
     tail = os.pread(fd, window, file_size - window)
     found = tail.rfind(b"PK\5\6")
-    if found >= 0 and len(tail) - found > _END.size:
-        return FaultError(
-            "goes on after the end of the zip archive",
-            got=f"{len(tail) - found - _END.size} more bytes",
-            expected="an archive without comment and without trailing bytes",
-            mend=REWRITE,
-        )
+    behind = len(tail) - found - _END.size
+    if found >= 0 and behind > 0:
+        comment = int.from_bytes(tail[found + 20 : found + 22], "little")
+        what = "has a comment" if comment == behind else "goes on after the end of the zip archive"
+        expected = "an archive without comment and without trailing bytes"
+        return FaultError(what, got=f"{behind} more bytes", expected=expected, mend=REWRITE)
     head = os.pread(fd, 8, 0)
     if head.startswith(b"PK\3\4"):
         return FaultError(
