@@ -65,13 +65,11 @@ def judge_values(summary: ValueSummary, told: ValueKind | None) -> tuple[ValueKi
     """The kind of the values, and the faults that speak against it."""
     faults: list[str] = []
     if summary.n_not_finite:
-        faults.append(
-            f"{summary.n_not_finite} values are NaN or infinite ({_example(summary, 'not finite')})"
-        )
+        faults.append(f"{_values(summary.n_not_finite)} NaN or infinite ({_example(summary, 'not finite')})")
     kind: ValueKind = told or ("log_normalised" if summary.n_fractional else "counts")
     if summary.n_negative and kind in NON_NEGATIVE:
         faults.append(
-            f"{summary.n_negative} values are negative ({_example(summary, 'negative')}), "
+            f"{_values(summary.n_negative)} negative ({_example(summary, 'negative')}), "
             + (
                 f"but {kind} were told"
                 if told
@@ -112,6 +110,10 @@ def smallest_unsigned(largest: float) -> str:
     """The smallest unsigned type that holds a count."""
     candidates: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32)
     return next(np.dtype(kind).str for kind in candidates if largest <= np.iinfo(kind).max)
+
+
+def _values(n: int) -> str:
+    return "1 value is" if n == 1 else f"{n} values are"
 
 
 def _example(summary: ValueSummary, oddity: str) -> str:

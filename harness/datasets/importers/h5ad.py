@@ -178,7 +178,7 @@ def _genes(var: H5Table, options: H5adOptions, report: Report) -> list[str]:
     twice = [f"{name} (×{n})" for name, n in zip(values, counts, strict=True) if n > 1]
     if twice:
         report.fault(
-            f"{len(twice)} gene names stand more than once: {examples(twice)}",
+            f"{len(twice)} gene name{' stands' if len(twice) == 1 else 's stand'} more than once: {examples(twice)}",
             "make the gene names unique, or name another gene_column",
         )
     return names

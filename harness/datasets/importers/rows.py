@@ -37,34 +37,25 @@ def read_rows(
     pert_column = columns.required(table, options.pert_column, columns.PERTURBATION, "perturbation", report)
     context = _context(table, options, report)
     flag_column = columns.find(table, options.control_column, columns.IS_CONTROL, "control", report)
+    ids = table.index()
+    repeated = len(ids) - len(pc.unique(ids))
+    if repeated:
+        report.note(f"{repeated} cell ids repeat an earlier one")
+    batch = _batch(table, options, len(ids), report)
+    covariates, intervention = _covariates(table, options, {pert_column, flag_column}, report)
     if pert_column is None or context is None:
         return None
     raw = Labels.of(columns.names_of(table, pert_column, report))
-    flag = (
-        None
-        if flag_column is None
-        else _flag(table, flag_column, report, told=options.control_column is not None)
-    )
+    flag = None
+    if flag_column is not None:
+        flag = _flag(table, flag_column, report, told=options.control_column is not None)
     controls = control_labels(raw.levels, options.control_label, report)
     if flag is not None:
         controls |= {raw.levels[code] for code in np.unique(raw.codes[flag])}
     named = name_perturbations(
         raw, controls, flag, options.combo_delimiter, options.perturbation_kind, genes, report
     )
-    ids = table.index()
-    repeated = len(ids) - len(pc.unique(ids))
-    if repeated:
-        report.note(f"{repeated} cell ids repeat an earlier one")
-    covariates, intervention = _covariates(table, options, {pert_column, flag_column}, report)
-    rows = Rows(
-        named.pert,
-        context,
-        _batch(table, options, len(context), report),
-        named.is_control,
-        ids,
-        covariates,
-        intervention,
-    )
+    rows = Rows(named.pert, context, batch, named.is_control, ids, covariates, intervention)
     return SourceTable(rows, named.genes)
 
 

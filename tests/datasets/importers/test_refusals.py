@@ -30,7 +30,8 @@ def refusal(tmp_path: Path, write_h5ad: Callable[..., Path]) -> Callable[..., st
 
 
 def test_a_column_that_is_not_there_is_refused_with_the_columns_that_are(cells: Any, refusal: Any) -> None:
-    text = refusal(cells, pert_column="guide")
+    text = refusal(cells, pert_column="guide", batch_column="plate")
+    assert "no column 'plate' (batch)" in text
     assert "no column 'guide' (perturbation)" in text
     assert "perturbation, cell_type" in text or "batch, cell_type" in text
 
@@ -62,7 +63,7 @@ def test_a_control_label_that_no_row_bears_is_refused_with_the_labels_there_are(
 
 def test_gene_names_that_stand_twice_are_refused_with_their_number(cells: Any, refusal: Any) -> None:
     cells.genes[3] = cells.genes[4] = "G1"
-    assert "1 gene names stand more than once: G1 (×3)" in refusal(cells)
+    assert "1 gene name stands more than once: G1 (×3)" in refusal(cells)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -78,7 +79,7 @@ def test_values_that_are_not_finite_are_refused_with_number_and_place(
 def test_negative_values_are_refused_unless_they_are_said_to_be_deltas(cells: Any, refusal: Any) -> None:
     cells.X[7, 3] = -2
     text = refusal(cells)
-    assert "1 values are negative (first: -2 in row 7, column 3)" in text
+    assert "1 value is negative (first: -2 in row 7, column 3)" in text
     assert "values=delta" in text
 
 
@@ -130,7 +131,7 @@ def test_all_faults_are_told_at_once(cells: Any, refusal: Any) -> None:
     cells.obs["perturbation"][3] = ""
     text = refusal(cells, batch_column="plate")
     assert "5 faults" in text
-    for fault in ("gene names stand", "NaN", "negative", "no name in column", "no column 'plate'"):
+    for fault in ("gene name stands", "NaN", "negative", "no name in column", "no column 'plate'"):
         assert fault in text
 
 
