@@ -9,7 +9,7 @@ ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
 
 
 def score_rows(document: Mapping[str, Any]) -> list[list[object]]:
-    """Rows of the table: metric, value, n, value on iid conditions, why a value is missing."""
+    """Rows of the table: metric, value, n, value on iid conditions."""
     from harness.metrics.registry import block_metrics
 
     rows: list[list[object]] = []
@@ -20,13 +20,7 @@ def score_rows(document: Mapping[str, Any]) -> list[list[object]]:
             arrow = ARROWS.get(card.direction.value, f"→ {card.optimum}")
             summary = reported[name]
             rows.append(
-                [
-                    f"{name} {arrow}",
-                    number(summary["value"]),
-                    summary["n"],
-                    number(iid[name]["value"]),
-                    summary.get("reason", ""),
-                ]
+                [f"{name} {arrow}", number(summary["value"]), summary["n"], number(iid[name]["value"])]
             )
     return rows
 
@@ -37,11 +31,13 @@ def print_scores(title: str, document: Mapping[str, Any]) -> None:
 
     from harness.cli.show import print_table
 
-    columns = ["metric", "value", "conditions", "in distribution", "undefined because"]
-    rows = score_rows(document)
-    if not any(row[-1] for row in rows):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    print_table(title, columns, rows)
+    print_table(title, ["metric", "value", "conditions", "in distribution"], score_rows(document))
+    for panel in document["panels"]:
+        for name, summary in document[panel]["global"].items():
+            if "reason" in summary:
+                typer.echo(
+                    f"{name}: undefined in {summary.get('undefined', 0)} conditions: {summary['reason']}"
+                )
     typer.echo(f"variance: {document['variance']['source']} ({document['variance']['kind']})")
     for reason in document["predictions"]["not_ranked"]:
         typer.echo(f"not ranked: {reason}")

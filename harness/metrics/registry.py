@@ -26,10 +26,9 @@ class BlockMetric:
 
 
 def block_metrics(panel: str) -> list[BlockMetric]:
-    """The metrics of a panel, sorted by name: every function with a card in its module."""
-    found = [
+    """The metrics of a panel in the order of its module: every function with a card."""
+    return [
         BlockMetric(value.card, tuple(inspect.signature(value).parameters), value)
         for value in vars(PANELS[panel]).values()
         if isinstance(getattr(value, "card", None), Card)
     ]
-    return sorted(found, key=lambda metric: metric.card.name)

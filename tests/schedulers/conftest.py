@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.datasets.dataset import PerturbDataset, open_dataset
-from harness.datasets.synthetic import make_preset
+from harness.datasets.dataset import PerturbDataset
 from harness.schedulers.submit import SubmitRequest
 from harness.splits.create import create_split
 from harness.splits.split import Split
@@ -26,8 +25,8 @@ def submission(task):
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> PerturbDataset:
-    return open_dataset(make_preset("tiny", tmp_path_factory.mktemp("data") / "tiny"))
+def tiny(tiny_dataset: PerturbDataset) -> PerturbDataset:
+    return tiny_dataset
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.datasets.dataset import PerturbDataset, open_dataset
-from harness.datasets.synthetic import make_preset
+from harness.datasets.dataset import PerturbDataset
 from harness.splits.create import create_split
 from harness.splits.split import Split
 from harness.tasks.build import build_task
@@ -16,8 +15,8 @@ from harness.tasks.truth import Truth, load_truth
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> PerturbDataset:
-    return open_dataset(make_preset("tiny", tmp_path_factory.mktemp("data") / "tiny"))
+def tiny(tiny_dataset: PerturbDataset) -> PerturbDataset:
+    return tiny_dataset
 
 
 @pytest.fixture(scope="session")
