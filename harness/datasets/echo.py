@@ -146,11 +146,10 @@ def _context_echo(
     truth = _centred(truth)
     correlations = _row_correlations(-weights @ values, truth)
     projected = values @ (truth / np.maximum(np.linalg.norm(truth, axis=1, keepdims=True), 1e-300)).T
-    orders = [
-        np.arange(len(inputs)),
-        *(_shuffled_within(batch[inputs], rng) for _ in range(permutations)),
-    ]
-    covariances = np.array([-np.einsum("pn,np->p", weights, projected[order]).mean() for order in orders])
+    # What each cell adds to the mean covariance when it stands in the place of another. [places, cells]
+    moved = -weights.T @ projected.T / len(cells)
+    orders = _shuffled_within(batch[inputs], permutations, rng)
+    covariances = moved[np.arange(len(inputs)), orders].sum(axis=1)
     twins = _twins(dataset, _some(pool_a, CONTROLS_PER_POOL * 2, rng), pools[Pool.B])
     return _ContextEcho(correlations, covariances, twins)
 
@@ -211,11 +210,17 @@ def _twins(dataset: PerturbDataset, pool_a: NDArray[np.int64], pool_b: NDArray[n
     return float(np.mean([bool(row.any()) and row.tobytes() in known for row in values]))
 
 
-def _shuffled_within(group: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order that leaves every group in its places."""
-    order = np.empty(len(group), np.int64)
-    order[np.argsort(group, kind="stable")] = np.lexsort((rng.random(len(group)), group))
-    return order
+def _shuffled_within(
+    group: NDArray[np.int32], permutations: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The order as it is, then random orders that leave every group in its places. [1 + permutations, cells]"""
+    _, code = np.unique(group, return_inverse=True)
+    orders = np.empty((1 + permutations, len(group)), np.int64)
+    orders[0] = np.arange(len(group))
+    orders[1:, np.argsort(code, kind="stable")] = np.argsort(
+        code + rng.random((permutations, len(group))), axis=1
+    )
+    return orders
 
 
 def _row_correlations(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
