@@ -12,7 +12,6 @@ from harness.contract.faults import PredictionsRefused
 from harness.contract.manifest import Param, Submission
 from harness.contract.predictions import PREDICTIONS_FILE, Expected, PredictionsFile, open_predictions
 from harness.contract.status import RunStatus
-from harness.digest import file_hash
 from harness.runtimes.progress import PROGRESS_FILE
 from harness.runtimes.protocol import Job, Limits, Outcome, Runtime
 
@@ -119,16 +118,16 @@ def _open(
         return None, refused
 
 
-def _state(folder: Path, output: Path) -> dict[str, str]:
-    """The files of a folder by their hash, without caches and without the output folder."""
-    return {
-        str(path.relative_to(folder)): file_hash(path) if path.is_file() else "not a file"
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir()
-        and not path.is_relative_to(output)
-        and not CACHES.intersection(path.relative_to(folder).parts)
-    }
+def _state(folder: Path, output: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of each file of a folder, without caches and without the output folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        inner = path.relative_to(folder)
+        if not path.is_dir() and not path.is_relative_to(output) and not CACHES.intersection(inner.parts):
+            told = path.lstat()
+            found[str(inner)] = (told.st_size, told.st_mtime_ns)
+    return found
 
 
-def _differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def _differences(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
