@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,9 +54,7 @@ def _open_plain(path: Path) -> BinaryIO:
         _refuse_not_plain(os.lstat(path).st_mode)
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise FaultError(
-            "cannot be opened", got=error.strerror, expected="a readable file", mend="check the path"
-        ) from None
+        raise _not_opened(error) from None
     opened = os.fdopen(handle, "rb", buffering=0)
     try:
         _refuse_not_plain(os.fstat(handle).st_mode)
@@ -63,6 +62,15 @@ def _open_plain(path: Path) -> BinaryIO:
         opened.close()
         raise
     return opened
+
+
+def _not_opened(error: OSError) -> FaultError:
+    return FaultError(
+        "cannot be opened",
+        got=error.strerror,
+        expected="a readable file",
+        mend="check the path and its rights",
+    )
 
 
 def _refuse_not_plain(mode: int) -> None:
@@ -123,8 +131,11 @@ def _refuse_name(entry: Entry, seen: set[str]) -> None:
 
 
 def _list_folder(path: Path, container: Container, stack: ExitStack) -> None:
-    with os.scandir(path) as entries:
-        names = sorted(entry.name for _, entry in zip(range(MAX_MEMBERS + 1), entries, strict=False))
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(entry.name for entry in islice(entries, MAX_MEMBERS + 1))
+    except OSError as error:
+        raise _not_opened(error) from None
     if len(names) > MAX_MEMBERS:
         raise FaultError(
             "holds too many members",
