@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from harness.contract.task import EvalSplit
 from harness.datasets.dataset import PerturbDataset
 from harness.datasets.obs import Condition
+from harness.digest import seed_from
 from harness.errors import HarnessError
 from harness.splits.split import ROLES, Role, Split
 
@@ -18,6 +19,8 @@ Kind = Literal["reported", "calib", "iid", "canary"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LABELLED: dict[EvalSplit, tuple[Role, ...]] = {"val": ("train",), "test": ("train", "val")}
 """The roles whose labels are given, by evaluation split."""
+CALIB_SHARE = 0.3
+"""Of the conditions that have both reported and calib cells."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +38,26 @@ def asked_conditions(
 ) -> tuple[list[Asked], list[str]]:
     """Every condition with hidden cells in the evaluation split, calib or iid, each once; and what there is to note.
 
-    A condition that has cells in several of these roles is asked for as the first of them.
+    Where conditions have cells in both of the first two (as in an i.i.d. split), a share of them serves calibration.
     """
     of_row = dataset.conditions.of_row
-    kinds: dict[Kind, Role] = {"reported": eval_split, "calib": "calib", "iid": "iid"}
+    roles: dict[Kind, Role] = {"reported": eval_split, "calib": "calib", "iid": "iid"}
+    cells = {kind: _cells_by_condition(of_row, role == ROLES.index(name)) for kind, name in roles.items()}
+    shared = sorted(cells["reported"].keys() & cells["calib"].keys())
+    order = np.random.default_rng(seed_from("calib of shared conditions", split.frozen_hash))
+    for index in order.permutation(shared)[: round(CALIB_SHARE * len(shared))]:
+        del cells["reported"][int(index)]
     stratum_of, strata = _strata(split)
     found: dict[int, Asked] = {}
-    twice = 0
-    for kind, name in kinds.items():
-        rows = np.flatnonzero((role == ROLES.index(name)) & (of_row >= 0))
-        rows = rows[np.argsort(of_row[rows], kind="stable")]
-        indices, starts = np.unique(of_row[rows], return_index=True)
-        for index, cells in zip(indices.tolist(), np.split(rows, starts)[1:], strict=True):
+    unused = 0
+    for kind, by_condition in cells.items():
+        for index, rows in by_condition.items():
             if index in found:
-                twice += 1
+                unused += 1
                 continue
-            stratum = int(stratum_of[cells[0]])
+            stratum = int(stratum_of[rows[0]])
             name_of_stratum = strata[stratum] if stratum >= 0 else None
-            found[index] = Asked(dataset.conditions.table[index], kind, cells, name_of_stratum)
+            found[index] = Asked(dataset.conditions.table[index], kind, rows, name_of_stratum)
     if not any(asked.kind == "reported" for asked in found.values()):
         raise HarnessError(
             f"the split has nothing to report on {eval_split}",
@@ -60,8 +65,20 @@ def asked_conditions(
             got=f"no perturbed row has role {eval_split}",
             mend="choose another evaluation split, or create a split with such rows",
         )
-    notes = [f"{twice} conditions have cells in a second hidden role, which are left unused"] if twice else []
+    notes = []
+    if shared or unused:
+        notes.append(
+            f"{len(shared)} conditions have both {eval_split} and calib cells: {CALIB_SHARE:.0%} of them serve calibration; "
+            "their cells in the other hidden roles are left unused"
+        )
     return list(found.values()), notes
+
+
+def _cells_by_condition(of_row: NDArray[np.int32], chosen: NDArray[np.bool_]) -> dict[int, NDArray[np.int64]]:
+    rows = np.flatnonzero(chosen & (of_row >= 0))
+    rows = rows[np.argsort(of_row[rows], kind="stable")]
+    indices, starts = np.unique(of_row[rows], return_index=True)
+    return dict(zip(indices.tolist(), np.split(rows, starts)[1:], strict=True))
 
 
 def _strata(split: Split) -> tuple[NDArray[np.int16], tuple[str, ...]]:

@@ -2,7 +2,8 @@
 
 A submission that is better than chance on a canary has read sealed truth, so a canary must not be told from a real
 question. Each takes a real reported or calib condition as its pattern and is alike in all that can be known of it:
-whether its context, its perturbation, their pair and its covariates are seen in training, and of how many parts it is.
+whether its context, its perturbation, their pair and its covariates are seen in training, of how many parts it is, and
+how many of those are seen.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SHARE = 0.1
 FEWEST = 5
 SCALE_CONDITIONS = 200
 
-Likeness = tuple[bool, bool, bool, bool, bool, int]
+Likeness = tuple[bool, bool, bool, bool, bool, int, int]
 
 
 class Surroundings:
@@ -49,13 +50,15 @@ class Surroundings:
     def likeness(self, condition: Condition) -> Likeness:
         """All that a rule could sort questions by."""
         context, pert, covariates = condition
+        parts = pert.split("+")
         return (
             context in self._contexts,
             pert in self._perts,
             (context, pert) in self._pairs,
             (pert, covariates) in self._doses,
             covariates in self._covariates,
-            pert.count("+"),
+            len(parts),
+            sum(part in self._parts for part in parts),
         )
 
     @cached_property
@@ -65,6 +68,10 @@ class Surroundings:
     @cached_property
     def _perts(self) -> frozenset[str]:
         return frozenset(c.pert for c in self.seen)
+
+    @cached_property
+    def _parts(self) -> frozenset[str]:
+        return frozenset(part for c in self.seen for part in c.pert.split("+"))
 
     @cached_property
     def _pairs(self) -> frozenset[tuple[str, str]]:
@@ -89,20 +96,20 @@ def choose_canaries(around: Surroundings, inventor: Inventor) -> list[Condition]
     chosen: dict[Condition, None] = {}
     free: dict[tuple[str, tuple[str, ...], Likeness], list[Condition]] = {}
     patterns = [around.patterns[i] for i in around.rng.permutation(len(around.patterns))]
-    while len(chosen) < wanted:
-        before = len(chosen)
-        for pattern in patterns:
-            if len(chosen) >= wanted:
-                break
+    left = patterns
+    while left and len(chosen) < wanted:
+        still: list[Condition] = []
+        for pattern in left:
             key = (pattern.context, pattern.covariates, around.likeness(pattern))
             if key not in free:
                 free[key] = _free_like(pattern, around)
-            if free[key]:
+            if free[key] and len(chosen) < wanted:
                 chosen[free[key].pop()] = None
-            elif not around.likeness(pattern)[1]:
-                chosen |= dict.fromkeys(_invented_like(pattern, around, inventor))
-        if len(chosen) == before:
-            break
+                still.append(pattern)
+        left = still
+    for pattern in patterns:
+        if len(chosen) < wanted and not around.likeness(pattern)[1]:
+            chosen |= dict.fromkeys(_invented_like(pattern, around, inventor))
     return sorted(chosen)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 TRIES = 300
-END = "\0"
+END = "\n"
+LONGEST = 60
 
 
 class Inventor:
@@ -53,9 +55,14 @@ class Inventor:
         return None
 
     def _single(self, pattern: str, rng: np.random.Generator) -> tuple[str, list[str]] | None:
+        if pattern in self._seen_parts:
+            # seen as part of combinations only: another such part
+            parts = [part for part in sorted(self._seen_parts) if frozenset([part]) not in self._taken]
+            part = parts[rng.integers(len(parts))] if parts else None
+            return None if part is None else (part, self._genes_of_part(part))
         targets = self._known.get(pattern, [])
         if not targets:
-            name = self._named(rng)
+            name = self._named(pattern, rng)
             return None if name is None else (name, [])
         if len(self._free_genes) < len(targets):
             return None
@@ -66,7 +73,7 @@ class Inventor:
         for old, new in zip(targets, genes, strict=True):
             renamed = renamed and re.sub(rf"(?<![A-Za-z0-9]){re.escape(old)}(?![A-Za-z0-9])", new, renamed)
         if renamed == pattern:
-            renamed = self._named(rng)
+            renamed = self._named(pattern, rng)
         return None if renamed is None or frozenset([renamed]) in self._taken else (renamed, genes)
 
     def _genes_of_part(self, part: str) -> list[str]:
@@ -78,22 +85,47 @@ class Inventor:
                 return [targets[parts.index(part)]]
         return []
 
-    def _named(self, rng: np.random.Generator) -> str | None:
-        """A name drawn letter by letter from what follows what in the real names, of a real name's shape."""
-        follows = defaultdict(list)
-        for name in self._names:
-            for place, letter in enumerate(name + END):
-                follows[name[max(0, place - 2) : place]].append(letter)
+    def _named(self, pattern: str, rng: np.random.Generator) -> str | None:
+        """A new name of the pattern's form: other numbers, or, for a name of letters, letters that follow one another."""
         for _ in range(TRIES):
-            name = ""
-            while (letter := str(rng.choice(follows[name[-2:]]))) != END and len(name) < 60:
-                name += letter
+            name = self._numbered(pattern, rng) if re.search(r"[0-9]", pattern) else self._worded(rng)
             if name and _shape(name) in self._shapes and frozenset([name]) not in self._taken:
                 return name
         return None
 
+    def _numbered(self, pattern: str, rng: np.random.Generator) -> str:
+        """The pattern with each figure drawn from those that stand in its place in names of its form."""
+        alike = [name for name in self._names if _form(name) == _form(pattern)]
+        return "".join(
+            alike[rng.integers(len(alike))][place] if letter.isdecimal() else letter
+            for place, letter in enumerate(pattern)
+        )
+
+    def _worded(self, rng: np.random.Generator) -> str:
+        """Letters drawn from what follows each two letters in the real names."""
+        name = ""
+        while len(name) < LONGEST:
+            options = self._follows[name[-2:]]
+            letter = options[rng.integers(len(options))]
+            if letter == END:
+                break
+            name += letter
+        return name
+
+    @cached_property
+    def _follows(self) -> dict[str, list[str]]:
+        follows = defaultdict(list)
+        for name in self._names:
+            for place, letter in enumerate(name + END):
+                follows[name[max(0, place - 2) : place]].append(letter)
+        return follows
+
+
+def _form(name: str) -> str:
+    """A name with every figure hidden."""
+    return re.sub(r"[0-9]", "0", name)
+
 
 def _shape(name: str) -> str:
-    """What kind of letter stands where; words are as long as they are, numbers digit by digit."""
-    kinds = re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]", "A", name))
-    return re.sub(r"[0-9]", "9", kinds)
+    """What kind of letter stands where; words are as long as they are, numbers figure by figure."""
+    return _form(re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]", "A", name)))
