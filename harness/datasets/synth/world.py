@@ -60,8 +60,7 @@ class World:
         size = spec.strength * self._potency(group.targets)
         change = size * (np.sqrt(1 - spec.program_share) * direct + np.sqrt(spec.program_share) * through)
         change = LARGEST_CHANGE * np.tanh(change / LARGEST_CHANGE)
-        if spec.strength:
-            change[list(group.targets)] -= spec.knockdown
+        change[list(group.targets)] -= spec.knockdown
         told = 2 * (group.signature - 1) / (SIGNATURES - 1) - 1 if group.signature else 0.0
         return np.asarray(change * hill(group.dose) + LEAK_GAIN * spec.strength * told * self.leak)
 
