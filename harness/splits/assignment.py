@@ -105,6 +105,16 @@ def known_contexts(dataset: PerturbDataset, named: Sequence[str]) -> list[str]:
     return sorted(set(named))
 
 
+def rows_by_pert(dataset: PerturbDataset) -> dict[str, NDArray[np.int64]]:
+    """The perturbed rows of each perturbation, by name, sorted."""
+    rows = np.flatnonzero(~dataset.obs.is_control)
+    codes = dataset.obs.pert.codes[rows]
+    order = np.argsort(codes, kind="stable")
+    present, starts = np.unique(codes[order], return_index=True)
+    parts = np.split(rows[order], starts[1:])
+    return {dataset.obs.pert.levels[code]: part for code, part in zip(present, parts, strict=True)}
+
+
 def perts_in(dataset: PerturbDataset, rows: NDArray[np.bool_]) -> set[str]:
     """The perturbations of the perturbed cells among some rows."""
     codes = np.unique(dataset.obs.pert.codes[rows & ~dataset.obs.is_control])

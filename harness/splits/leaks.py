@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.datasets.dataset import PerturbDataset
 from harness.datasets.obs import Pool
 from harness.errors import HarnessError
-from harness.splits.assignment import CALIB, IID, TEST, TRAIN, VAL
+from harness.splits.assignment import CALIB, IID, TEST, TRAIN, VAL, rows_by_pert
 from harness.splits.constituents import constituent_rows
 from harness.splits.ordered import ordered_values
 from harness.splits.split import ROLES
@@ -121,12 +121,12 @@ def withheld_unseen(case: Case) -> None:
 
 def values_beyond(case: Case) -> None:
     """No training cell has the held-out value of its perturbation, nor in extrapolation one beyond it."""
-    obs = case.dataset.obs
     values = ordered_values(case.dataset, case.params["covariate"])
+    rows_of = rows_by_pert(case.dataset)
     for name, limit in case.params["held_out"].items():
-        here = (obs.pert.codes == obs.pert.code(name)) & ~obs.is_control & np.isin(case.role_of, (TRAIN, IID))
-        beyond = values >= limit if case.params["kind"] == "extrapolation" else values == limit
-        rows = np.flatnonzero(here & beyond)
+        here = rows_of[name][np.isin(case.role_of[rows_of[name]], (TRAIN, IID))]
+        beyond = values[here] >= limit if case.params["kind"] == "extrapolation" else values[here] == limit
+        rows = here[beyond]
         if len(rows):
             raise HarnessError(
                 f"split leaks: perturbation {name!r} has training cells at or beyond its held-out value",

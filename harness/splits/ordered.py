@@ -18,7 +18,7 @@ from harness.splits.assignment import (
     calib_size,
     deal,
     hide_iid,
-    perturbations,
+    rows_by_pert,
     share,
     stream,
 )
@@ -44,11 +44,8 @@ def hold_out_values(
     Perturbations are dealt to test, val and calib; each has its value held out in every context.
     """
     values = ordered_values(dataset, covariate)
-    obs = dataset.obs
-    per_pert = {
-        name: np.unique(values[(obs.pert.codes == obs.pert.code(name)) & ~obs.is_control])
-        for name in perturbations(dataset)
-    }
+    rows_of = rows_by_pert(dataset)
+    per_pert = {name: np.unique(values[rows]) for name, rows in rows_of.items()}
     usable = {name: found for name, found in per_pert.items() if len(found) >= FEWEST[kind]}
     if len(usable) < 3:
         raise HarnessError(
@@ -69,8 +66,8 @@ def hold_out_values(
     for name, found in usable.items():
         inner = found[-1:] if kind == "extrapolation" else found[1:-1]
         held_out[name] = float(inner[stream(axis, seed, "value", name).integers(len(inner))])
-        rows = (obs.pert.codes == obs.pert.code(name)) & ~obs.is_control & (values == held_out[name])
-        role_of[rows] = CODE[roles[name]]
+        rows = rows_of[name]
+        role_of[rows[values[rows] == held_out[name]]] = CODE[roles[name]]
     hide_iid(dataset, role_of, stream(axis, seed, "iid"), conditions=iid_conditions, fraction=iid_fraction)
     return Assignment(
         role_of,
