@@ -64,7 +64,7 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(run_harness):
         ("harness runs ", {"list", "show", "prune"}),
         ("harness submit ", {"zeros"}),
         ("harness submit zeros@", {"zeros@high"}),
-        ("harness submit zeros --task ", {"tiny:context_ood"}),
+        ("harness submit zeros --task t", {"tiny:context_ood"}),
         ("harness submit zeros --split ", {"context_ood"}),
         ("harness eval predictions --data ", {"tiny"}),
     ],

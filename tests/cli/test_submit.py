@@ -78,7 +78,7 @@ def test_the_exit_code_is_that_of_the_status(run_harness, project):
         (["zeros", "--param", "level=x"], 3, "wrong type"),
         (["zeros", "--param", "level"], 3, "name=value"),
         (["zeros", "--task", "tiny:context_odd"], 5, "did you mean 'context_ood'"),
-        (["zeros", "--task", "tiny"], 3, "DATASET:SPLIT"),
+        (["zeros", "--task", "tiny"], 5, "tiny:context_ood"),
         (["zeros", "--data", "tiny"], 3, "--split SPLIT"),
         (["zeros", "--task", "a:b", "--data", "tiny", "--split", "x"], 3, "named twice"),
         (["zeros", "--runtime", "proces"], 5, "did you mean 'process'"),
@@ -93,13 +93,15 @@ def test_a_refusal_says_what_and_how_to_mend_it(run_harness, project, words, cod
     assert not (project / "runs").exists()
 
 
-def test_the_built_in_data_are_made_on_first_use(run_harness, project):
-    (project / "data" / "tiny").unlink()
-    (project / "splits" / "index.toml").unlink()
-    done = run_harness("submit", "zeros", "--task", "tiny:context_ood")
+def test_the_default_task_is_made_on_first_use(run_harness, project):
+    (project / "harness.toml").unlink()
+    done = run_harness("submit", "zeros", "--json")
     assert done.returncode == 0
-    assert "making the built-in dataset tiny" in done.stderr
-    assert (project / "data" / "tiny" / "meta.json").is_file()
+    assert "making the built-in dataset demo" in done.stderr
+    task = json.loads(done.stdout)["record"]["task"]
+    assert (task["name"], task["eval_split"]) == ("demo:context_ood", "val")
+    assert (project / "data" / "demo" / "meta.json").is_file()
+    assert "making" not in run_harness("submit", "zeros", "--json").stderr
 
 
 def test_submissions_are_listed_and_described(run_harness):
