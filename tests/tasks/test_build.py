@@ -165,7 +165,7 @@ def test_a_built_task_is_found_again_without_building(six, tmp_path):
 
 @pytest.mark.parametrize(
     "file",
-    ["task/train/X.npy", "task/query/obs.tsv", "task/task.json", "sealed/truth.json", 
+    ["task/train/X.npy", "task/query/obs.tsv", "task/task.json", "sealed/truth.json",
      "sealed/canary.npy", "sealed/seal.json"],
 )  # fmt: skip
 def test_a_changed_byte_in_a_built_task_is_refused_with_the_file_and_the_way_out(six, tmp_path, file):

@@ -119,7 +119,7 @@ def test_invented_drugs_have_names_of_the_same_form(make, tmp_path):
 
 
 def test_no_rule_of_seen_and_unseen_parts_or_frequency_tells_a_canary(make, tmp_path):
-    """What is seen of context, perturbation and parts, and how often one is asked, is for canaries as for some real question."""
+    """What is seen of context, perturbation and parts, and how often it is asked, is as for some real question."""
     contexts = ["C0", "C1", "C2", "C3"]
     doubles = [f"G{i:02d}+G{i + 2:02d}" for i in range(8)]
     without = [(c, p) for i, c in enumerate(contexts) for p in PERTS[i : i + 2]]
