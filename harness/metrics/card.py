@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import entry_points
@@ -83,8 +83,13 @@ def metric(
     pathologies: str = "",
     may_rank: bool = False,
     name: str | None = None,
+    variants: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Declare a function as a metric; its docstring is the card's description."""
+    """Declare a function as a metric; its docstring is the card's description.
+
+    `variants` says that it is reported several times under its name and a suffix, each with the sentence that is added to
+    the description: one card each.
+    """
 
     def declare(function: Callable[P, R]) -> Callable[P, R]:
         title = name or function.__name__
@@ -96,6 +101,7 @@ def metric(
             source.hexdigest()[:12],
         )  # fmt: skip
         function.card = card  # type: ignore[attr-defined]
+        function.cards = tuple(_variants(card, variants or {})) or (card,)  # type: ignore[attr-defined]
         return function
 
     return declare
@@ -107,10 +113,15 @@ def cards() -> dict[str, Card]:
     found: dict[str, Card] = {}
     for module in _modules():
         for value in vars(module).values():
-            card = getattr(value, "card", None)
-            if isinstance(card, Card):
-                found[f"{card.panel}.{card.name}"] = card
+            for card in getattr(value, "cards", ()):
+                if isinstance(card, Card):
+                    found[f"{card.panel}.{card.name}"] = card
     return dict(sorted(found.items()))
+
+
+def _variants(card: Card, variants: Mapping[str, str]) -> Iterator[Card]:
+    for suffix, sentence in variants.items():
+        yield replace(card, name=f"{card.name}_{suffix}", description=f"{card.description} {sentence}")
 
 
 def _modules() -> Iterator[Any]:
