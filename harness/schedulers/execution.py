@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
     started = datetime.now(UTC)
     with new_folder(folder, kind="step") as partial:
         outcome = run(partial / OUTPUT, partial / LOG_FILE)
+        make_plain(partial / OUTPUT)
         execution = Execution(
             attempt=uuid.uuid4().hex,
             config_hash=config_hash,
@@ -93,6 +95,21 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
         )
         write_json(partial / EXECUTION_FILE, execution.model_dump(mode="json"))
     return Executed(execution, folder)
+
+
+def make_plain(folder: Path) -> None:
+    """Leave only readable files and folders of what a submission wrote: a pipe would block whoever opens it."""
+    folder.chmod(0o700)
+    for root, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(root, name)
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                path.chmod(0o700)
+            elif stat.S_ISREG(mode):
+                path.chmod(0o644)
+            else:
+                path.unlink()
 
 
 def _left_over(folder: Path, runs: Path, config_hash: str) -> Executed | None:

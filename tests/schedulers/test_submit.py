@@ -201,6 +201,31 @@ def test_predictions_by_link_are_no_output(request_for):
     assert end(request_for(code)).record.status is RunStatus.INVALID
 
 
+def test_pipes_sockets_and_locked_folders_in_the_output_stop_nobody(request_for):
+    code = """
+    import os, socket
+    import numpy as np
+    from harness.sdk import Predictions
+    def submission(task):
+        out = os.environ["HARNESS_OUTPUT"]
+        os.mkfifo(out + "/diagnostics.json")
+        os.chdir(out)
+        socket.socket(socket.AF_UNIX).bind("socket")
+        os.makedirs("model/locked")
+        open("model/locked/weights", "w").close()
+        os.mkfifo("model/pipe")
+        os.chmod("model/locked/weights", 0)
+        os.chmod("model/locked", 0)
+        return Predictions(np.zeros(task.query.X.shape, np.float32))
+    """
+    run = end(request_for(code))
+    assert run.record.status is RunStatus.OK
+    assert [str(p.relative_to(run.path)) for p in run.path.rglob("model/**/*") if p.is_file()] == [
+        "model/locked/weights"
+    ]
+    assert not (run.path / "diagnostics.json").exists()
+
+
 def test_a_variance_that_was_claimed_and_is_missing_is_invalid(request_for):
     code = """
     import os
