@@ -32,7 +32,7 @@ NUMBER = re.compile(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
 MARK = "SENTINEL"
 VALUE, COUNT = 7.1234567, 91_234_567
 SCALES = {
-    "tiny": 1.0, "demo": 0.04, "no-signal": 0.04, "leaky": 0.04, "stress-scale": 0.0005, "stress-imbalance": 0.03
+    "tiny": 1.0, "demo": 0.04, "no-signal": 0.04, "leaky": 0.04, "stress-scale": 0.0005, "stress-imbalance": 0.15
 }  # fmt: skip
 DOSED = preset_spec("tiny").model_copy(update={"name": "dosed", "doses": (0.1, 1.0, 10.0), "cells": 8})
 PARAMS: dict[str, dict[str, Any]] = {
@@ -81,7 +81,7 @@ def with_sentinels(
     ) as arrays:
         arrays.X[...] = dataset.X
         gene = np.arange(dataset.n_obs) % len(dataset.genes)
-        arrays.X[np.flatnonzero(hidden), gene[hidden]] = VALUE
+        arrays.X[np.flatnonzero(perturbed), gene[perturbed]] = VALUE
         if arrays.counts is not None:
             arrays.counts[...] = dataset.counts
             arrays.counts[np.flatnonzero(hidden), gene[hidden]] = COUNT
