@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from harness.datasets.dataset import OBS_FILE, POOL_COLUMN
+from harness.datasets.dataset import OBS_FILE, POOL_COLUMN, open_dataset
+from harness.datasets.echo import refuse_echo
 from harness.datasets.matching import group_mean, match_cells, match_means, match_pairs
 from harness.datasets.meta import (
     DATASET_META,
@@ -134,11 +135,13 @@ def build_dataset(
     seed: int = 0,
     matching: MatchingRule | None = None,
     paired: NDArray[np.int64] | None = None,
+    echo_check: bool = True,
 ) -> Iterator[Arrays]:
     """Yield the arrays to fill; when the block ends the artifact is frozen and appears at `out`.
 
     `rows` must be in artifact order (`Rows.order`). `matching` is by default `none` for deltas and `cell` for all else;
-    `paired` gives the control row of each row for the rule `paired`. On any error nothing appears.
+    `paired` gives the control row of each row for the rule `paired`. An artifact whose controls answer for themselves is
+    refused (`echo_check`). On any error nothing appears.
     """
     rows = rows.compact()
     _check_genes(genes)
@@ -177,6 +180,8 @@ def build_dataset(
                 "notes": list(notes),
             },
         )
+        if echo_check:
+            refuse_echo(open_dataset(folder, verify=False), where=out)
 
 
 def _freeze(folder: Path, fields: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ cells of A and C are exchangeable, whatever B and the perturbed cells are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +62,13 @@ class _ContextEcho:
     twins: float
 
 
-def refuse_echo(dataset: PerturbDataset, *, max_rows: int = 20_000) -> EchoReport:
-    """Refuse an artifact on which an echo of the controls scores; call it when an import ends. Returns the report."""
+def refuse_echo(dataset: PerturbDataset, *, where: Path, max_rows: int = 20_000) -> EchoReport:
+    """Refuse an artifact, by the name it was to have, on which an echo of the controls scores. Returns the report."""
     report = control_echo(dataset, max_rows=max_rows)
     if report.refused:
         raise HarnessError(
             "control cells answer for themselves: an echo of pool A predicts the truth deltas",
-            where=dataset.path,
+            where=where,
             got=f"r = {report.r:.3f} (p = {report.p:.1g}, {report.n} conditions), "
             f"{report.twins:.0%} of the pool-B cells stand in pool A too",
             expected=f"|r| at most {LARGEST_R} or p at least {LARGEST_P:g}, and no repeated control cells",

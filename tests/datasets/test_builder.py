@@ -56,7 +56,7 @@ def _build_constant(build: Build, out: Path, **told: object) -> str:
 
     said = Preprocessing(found="counts", steps=[], gene_space="all")
     with build_dataset(out, name="d", genes=["A", "B"], preprocessing=said, **told) as arrays:  # type: ignore[arg-type]
-        arrays.X[...] = 1.5
+        arrays.X[...] = np.random.default_rng(5).random(arrays.X.shape)
     dataset = open_dataset(out)
     verify_content(dataset)
     return dataset.data_hash

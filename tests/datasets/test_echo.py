@@ -37,6 +37,7 @@ def build(out, disturb=lambda X, rows, pool: None, *, spec=SPEC):
         perturbations=perturbations,
         preprocessing=preprocessing(spec),
         seed=spec.seed,
+        echo_check=False,
     ) as arrays:
         arrays.X[:] = X
     return open_dataset(out)
@@ -57,7 +58,7 @@ def copied(source, target):
 
 @pytest.mark.parametrize("name", ["tiny", "demo", "no-signal", "leaky", "stress-imbalance", "stress-scale"])
 def test_no_preset_echoes(preset_dataset, name):
-    report = refuse_echo(preset_dataset(name))
+    report = refuse_echo(preset_dataset(name), where=name)
     assert report.n >= 20
     assert report.twins == 0
 
@@ -80,7 +81,7 @@ def test_truth_that_subtracts_the_cells_a_model_sees_is_refused(tmp_path):
     assert report.r > 0.1
     assert report.p < 1e-3
     with pytest.raises(HarnessError, match="echo of pool A"):
-        refuse_echo(dataset)
+        refuse_echo(dataset, where=dataset.path)
 
 
 def test_noise_that_pools_share_is_found_without_any_repeated_cell(tmp_path):
@@ -122,7 +123,9 @@ def test_batches_alone_make_no_echo(tmp_path):
 
 
 def test_a_context_of_few_controls_says_why_the_check_does_not_apply(tmp_path):
-    report = refuse_echo(build(tmp_path / "x", spec=SPEC.model_copy(update={"controls": 5})))
+    report = refuse_echo(
+        build(tmp_path / "x", spec=SPEC.model_copy(update={"controls": 5})), where=tmp_path / "x"
+    )
     assert np.isnan(report.r)
     assert "controls enough" in report.reason
 
