@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,11 +13,13 @@ from harness.metrics.correlation import pearson
 from harness.metrics.differential import welch
 from harness.metrics.inputs import ConditionEffects
 from harness.metrics.moments import Moments
+from harness.metrics.pooling import ratio_of_sums
 
 PANEL: Final = "calibrated"
 Profile = NDArray[np.float64]
 Genes = NDArray[np.int64]
 NO_NOISE = "the noise of the observed effect cannot be estimated from fewer than two cells"
+NO_EFFECT = "the observed effect is not larger than its noise"
 NO_HALVES = "there are fewer than two observed cells in each half"
 
 
@@ -85,7 +86,7 @@ def error_ratio(effects: ConditionEffects) -> Value:
     $(\|\hat\delta-\delta\|^2-C)/(\|\delta\|^2-C)$, $C=\sum_g s^2_{T,g}/n_T+s^2_{B,g}/n_B$.
     """
     parts = error_parts(effects)
-    return parts if isinstance(parts, Undefined) else ratio_of_sums([parts])
+    return parts if isinstance(parts, Undefined) else ratio_of_sums([parts], NO_EFFECT)
 
 
 @metric(
@@ -144,14 +145,6 @@ def error_parts(effects: ConditionEffects) -> tuple[float, float] | Undefined:
     taken_off = float(noise[genes].sum())
     error = float(np.square(effects.predicted - effects.observed)[genes].sum())
     return error - taken_off, float(np.square(effects.observed)[genes].sum()) - taken_off
-
-
-def ratio_of_sums(parts: Sequence[tuple[float, float]]) -> Value:
-    """Σ numerators / Σ denominators; it does not exist where nothing is left below."""
-    denominator = math.fsum(below for _, below in parts)
-    if denominator <= 0:
-        return Undefined("the observed effects are not larger than their noise")
-    return math.fsum(above for above, _ in parts) / denominator
 
 
 def de_weights(scores: Profile) -> Profile | None:

@@ -11,7 +11,7 @@ CHECK_EVERY = 10
 MAX_ITERATIONS = 2000
 THRESHOLD = 1e-3
 SAFE_EXPONENT = 500.0
-"""Largest cost/ε for which exp(−cost/ε) and its scalings stay inside the range of a double."""
+"""Largest spread of costs/ε for which exp(−cost/ε) and its scalings stay inside the range of a double."""
 
 
 class Transport(NamedTuple):
@@ -32,7 +32,7 @@ def transport(cost: NDArray[np.float64], epsilon: float) -> Transport:
     """
     if epsilon <= 0:
         return Transport(0.0, epsilon, 0, True)
-    if float(cost.max()) / epsilon < SAFE_EXPONENT:
+    if float(np.ptp(cost)) / epsilon < SAFE_EXPONENT:
         return _scaled(cost, epsilon)
     return _log_domain(cost, epsilon)
 
@@ -52,7 +52,9 @@ def _scaled(cost: NDArray[np.float64], epsilon: float) -> Transport:
         converged = float(np.abs(v * (u @ kernel) - 1 / m).sum()) < THRESHOLD
     mass = float(u @ kernel @ v)
     potentials = epsilon * (np.log(u).mean() + np.log(v).mean()) + lowest
-    return Transport(float(potentials + epsilon * (np.log(n * m) - (mass - 1))), epsilon, iteration, converged)
+    return Transport(
+        float(potentials + epsilon * (np.log(n * m) - (mass - 1))), epsilon, iteration, converged
+    )
 
 
 def _log_domain(cost: NDArray[np.float64], epsilon: float) -> Transport:
