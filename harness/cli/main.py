@@ -103,7 +103,7 @@ def root(
 def main() -> None:
     """Run the command line; what a user can mend is said in a few lines, a bug keeps its traceback."""
     try:
-        app()
+        app(prog_name="harness")
     except HarnessError as error:
         from harness.cli.show import print_error
 

@@ -10,6 +10,8 @@ import typer
 from harness.errors import HarnessError
 from harness.storage import canonical_json
 
+PIPED_WIDTH = 240
+"""Columns of a table that no terminal limits, so that names stay whole in logs and pipes."""
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
@@ -34,7 +36,10 @@ def print_table(
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
 
 
 def print_card(title: str, facts: Mapping[str, object]) -> None:

@@ -73,9 +73,10 @@ def prepare_split_page(project: Path) -> None:
     """The dataset that the page speaks of, and the two official files that it imports."""
     first = blocks("docs/how-to/add-a-dataset.md", "bash")[0]
     export = (
-        "harness splits create --data data/screen --spec context_ood --holdout-context K562 --name official\n"
+        "harness splits create --data data/screen --spec context_ood --holdout-context K562 --name official"
+        " --param iid_conditions=0\n"
         "harness splits export official --data data/screen --format perturbench --out split.csv\n"
-        "harness splits export official --data data/screen --format state-toml --out split.toml\n"
+        "harness splits export official --data data/screen --format state-toml --calib-as val --out split.toml\n"
     )
     done = type_in(project, first + export)
     assert done.returncode == 0, done.stdout + done.stderr
