@@ -22,6 +22,8 @@ GENE_SETS: tuple[GeneSetSize, ...] = (20, 100, "all")
 REFERENCE = "scPerturBench 2025, as published"
 OVER_GENES = {"top20": "Over the 20 strongest genes.", "top100": "Over the 100 strongest genes."}
 OVER_ALL = OVER_GENES | {"all": "Over all genes."}
+OVER_EVERY_SET = ("mse", "pcc_delta", "energy_distance", "wasserstein", "kl_divergence")
+OVER_RANKED_SETS = ("common_degs", "tie_at_cut")
 SD_FLOOR = 1e-8
 EPSILON_SHARE = 1 / 20
 CONSTANT = 1e-12
@@ -212,14 +214,13 @@ def observed_side(
 
 def names(gene_sets: Sequence[GeneSetSize] = GENE_SETS) -> tuple[str, ...]:
     """The names of the values for these gene sets."""
-    found = []
+    found: list[str] = []
     for size in gene_sets:
-        ranked = () if size == "all" else ("common_degs", "tie_at_cut")
+        ranked = () if size == "all" else OVER_RANKED_SETS
         found += [f"{name}_{set_name(size)}" for name in (*OVER_EVERY_SET, *ranked)]
     return (*found, "degenerate_genes")
 
 
-OVER_EVERY_SET = ("mse", "pcc_delta", "energy_distance", "wasserstein", "kl_divergence")
 NAMES = names()
 
 
@@ -234,28 +235,31 @@ def condition_values(
     )
     side = ObservedSide(ranking) if observed is None else observed
     predicted_ranking = rank_genes(cells.predicted_moments, cells.controls.moments)
-    drawn = _Drawn.of(cells)
+    drawn = Drawn.of(cells)
     values: dict[str, Value] = {}
     for size in gene_sets:
         name = set_name(size)
-        if size != "all" and side.ranking is None:
-            values |= {title: Undefined(TOO_FEW) for title in names([size])[:-1]}
-            continue
-        values |= {f"{title}_{name}": value for title, value in _over_set(cells, drawn, side, size).items()}
-        if size != "all" and side.ranking is not None:
-            lacking = Undefined(TOO_FEW)
-            values[f"common_degs_{name}"] = (
-                lacking if predicted_ranking is None else common_degs(side.ranking, predicted_ranking, size)
-            )
-            values[f"tie_at_cut_{name}"] = tie_at_cut(side.ranking, size)
+        if size == "all":
+            found = over_genes(cells, drawn, None, side.within.get(name))
+        elif side.ranking is None:
+            found = dict.fromkeys((*OVER_EVERY_SET, *OVER_RANKED_SETS), Undefined(TOO_FEW))
+        else:
+            found = over_genes(cells, drawn, side.ranking.top(size), side.within.get(name))
+            found |= _over_ranking(side.ranking, predicted_ranking, size)
+        values |= {f"{title}_{name}": value for title, value in found.items()}
     values["degenerate_genes"] = (
         Undefined(TOO_FEW) if side.ranking is None else degenerate_genes(side.ranking)
     )
     return values
 
 
+def _over_ranking(observed: GeneRanking, predicted: GeneRanking | None, k: int) -> dict[str, Value]:
+    common: Value = Undefined(TOO_FEW) if predicted is None else common_degs(observed, predicted, k)
+    return {"common_degs": common, "tie_at_cut": tie_at_cut(observed, k)}
+
+
 @dataclass(frozen=True)
-class _Drawn:
+class Drawn:
     """The cells that distances and divergences are computed on."""
 
     observed: Wide
@@ -266,7 +270,7 @@ class _Drawn:
     """Whether the observed cells are those that any submission with few predicted cells is compared with."""
 
     @classmethod
-    def of(cls, cells: ConditionCells) -> _Drawn:
+    def of(cls, cells: ConditionCells) -> Drawn:
         predicted, observed = published_subsample(len(cells.predicted), len(cells.observed))
         return cls(
             _wide(cells.observed, observed),
@@ -276,18 +280,19 @@ class _Drawn:
             observed is None or predicted is None,
         )
 
+    def distances(self, genes: NDArray[np.int64] | None, within_observed: float | None = None) -> Distances:
+        """Distances over some genes; `within_observed` where it is known already."""
+        known = within_observed if self.shared else None
+        return Distances(_of_genes(self.observed, genes), _of_genes(self.predicted, genes), known)
 
-def _over_set(
-    cells: ConditionCells, drawn: _Drawn, side: ObservedSide, size: GeneSetSize
+
+def over_genes(
+    cells: ConditionCells, drawn: Drawn, genes: NDArray[np.int64] | None, within_observed: float | None = None
 ) -> dict[str, Value]:
-    genes = side.genes(size)
+    """The values over some genes, over all of them where none are given."""
     means = (cells.observed_moments.mean, cells.predicted_moments.mean, cells.controls.moments.mean)
     observed, predicted, control = means if genes is None else (mean[genes] for mean in means)
-    distances = Distances(
-        _of_genes(drawn.observed, genes),
-        _of_genes(drawn.predicted, genes),
-        side.within.get(set_name(size)) if drawn.shared else None,
-    )
+    distances = drawn.distances(genes, within_observed)
     spread = (drawn.observed_moments, drawn.predicted_moments)
     return {
         "mse": mse(observed, predicted),
