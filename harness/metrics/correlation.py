@@ -17,12 +17,10 @@ def pearson(a: NDArray[np.float64], b: NDArray[np.float64], *, of: tuple[str, st
         return Undefined(f"correlation needs two values, there {_are(len(a))}")
     centred = []
     for vector, name in zip((a, b), of, strict=True):
-        mean = vector.mean()
-        spread = vector - mean
-        norm = np.sqrt(spread @ spread)
-        if vector.max() == vector.min() or norm <= NEARLY_CONSTANT * abs(mean) * np.sqrt(len(vector)):
+        if is_constant(vector):
             return Undefined(f"{name} is constant")
-        centred.append(spread / norm)
+        spread = vector - vector.mean()
+        centred.append(spread / np.sqrt(spread @ spread))
     return float(np.clip(centred[0] @ centred[1], -1.0, 1.0))
 
 
@@ -33,6 +31,12 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64], *, of: tuple[str, s
     if len(a) < 2:
         return Undefined(f"correlation needs two values, there {_are(len(a))}")
     return pearson(rankdata(a), rankdata(b), of=of)
+
+
+def is_constant(vector: NDArray[np.float64]) -> bool:
+    """Whether a vector does not vary by more than rounding."""
+    mean = vector.mean()
+    return bool(np.abs(vector - mean).max() <= NEARLY_CONSTANT * abs(mean))
 
 
 def _are(n: int) -> str:

@@ -1,0 +1,1 @@
+"""Parity: cases that a reference program computed, recomputed here and compared."""
