@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,7 +84,7 @@ def parts(forecasts: Forecasts) -> Array:
 
 
 def ratio_interval(
-    inside: Array, outside: Array, owners: tuple[NDArray[np.int64], NDArray[np.int64]], seed: int
+    inside: Array, outside: Array, owners: tuple[NDArray[Any], NDArray[Any]], seed: int
 ) -> tuple[float, float] | None:
     """95 % bootstrap interval of a ratio, whole perturbations drawn on each side; None where a draw has no ratio."""
     rng = np.random.default_rng(seed)
@@ -94,7 +96,7 @@ def ratio_interval(
     return float(low), float(high)
 
 
-def _drawn_means(values: Array, owner: NDArray[np.int64], rng: np.random.Generator) -> Array:
+def _drawn_means(values: Array, owner: NDArray[Any], rng: np.random.Generator) -> Array:
     names, group = np.unique(owner, return_inverse=True)
     sums, counts = np.bincount(group, weights=values), np.bincount(group)
     drawn = rng.integers(len(names), size=(DRAWS, len(names)))

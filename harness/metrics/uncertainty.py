@@ -135,6 +135,9 @@ def summarise(forecasts: Forecasts, seed: int = 0) -> TaskSummary:
 
 def task_values(summary: TaskSummary) -> dict[str, Value]:
     """Every task-level value, of the reported conditions against the iid and calibration ones."""
+    reported = summary.forecasts.of_kind("reported")
+    if len(reported) and not len(summary.known("reported", "uncertainty")):
+        return dict.fromkeys(TASK_NAMES, Undefined(summary.forecasts.no_variance))
     values = (
         _calibration_values(summary)
         | _order_values(summary)
