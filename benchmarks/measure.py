@@ -55,7 +55,7 @@ class Cost:
         return asdict(self) | {"own_cpu_s": self.own_cpu_s}
 
 
-class CommandFailed(RuntimeError):
+class CommandError(RuntimeError):
     """The measured command did not end well."""
 
 
@@ -78,7 +78,7 @@ def measure(
         err.seek(0)
         if process.returncode != 0:
             tail = err.read().decode(errors="replace")[-2000:]
-            raise CommandFailed(f"{command[0]} ended with {process.returncode}:\n{tail}")
+            raise CommandError(f"{command[0]} ended with {process.returncode}:\n{tail}")
         report = _report(out.read().decode(errors="replace"))
     return Cost(_cpu(usage), wall, memory.rss_kb / 1024, memory.anon_kb / 1024, load, report)
 
