@@ -38,13 +38,16 @@ def moments(cells: NDArray[Any]) -> Moments:
     n, n_genes = cells.shape
     total = Moments(0, np.zeros(n_genes), np.zeros(n_genes))
     for start in range(0, n, BLOCK_ROWS):
-        block = np.asarray(cells[start : start + BLOCK_ROWS], np.float64)
+        block = np.ascontiguousarray(cells[start : start + BLOCK_ROWS], np.float64)
         mean = block.mean(axis=0)
-        total = _merge(total, Moments(len(block), mean, ((block - mean) ** 2).sum(axis=0)))
+        total = merge(total, Moments(len(block), mean, ((block - mean) ** 2).sum(axis=0)))
     return total
 
 
-def _merge(a: Moments, b: Moments) -> Moments:
+def merge(a: Moments, b: Moments) -> Moments:
+    """Moments of two groups together."""
     n = a.n + b.n
+    if n == 0:
+        return a
     gap = b.mean - a.mean
     return Moments(n, a.mean + gap * (b.n / n), a.squares + b.squares + gap**2 * (a.n * b.n / n))

@@ -304,7 +304,7 @@ def over_genes(
 
 
 def _wide(cells: Cells, rows: NDArray[np.int64] | None) -> Wide:
-    return np.asarray(cells if rows is None else cells[rows], np.float64)
+    return np.ascontiguousarray(cells if rows is None else cells[rows], np.float64)
 
 
 def _of_genes(cells: Wide, genes: NDArray[np.int64] | None) -> Wide:
