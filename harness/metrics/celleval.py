@@ -118,13 +118,16 @@ class Totals:
     significant: int
 
 
-def side(cells: NDArray[Any], controls: Controls) -> Side | Undefined:
-    """Differential expression and energy distance of cells [cells, genes] against the controls."""
+def side(cells: NDArray[Any], controls: Controls, mean: Profile | None = None) -> Side | Undefined:
+    """Differential expression and energy distance of cells [cells, genes] against the controls.
+
+    `mean` is the mean of the cells, where it is known already.
+    """
     if not len(cells) or not len(controls.cells):
         return Undefined("there are no control cells" if len(cells) else "there are no cells")
     if (controls.moments.mean < 0).any():
         return Undefined(BELOW_ZERO)
-    genes = Genes.of(differential_expression(cells, controls))
+    genes = Genes.of(differential_expression(cells, controls, mean))
     return Side(genes.fold_change, genes.fdr, energy_distance(cells, controls))
 
 
@@ -132,9 +135,9 @@ def condition_values(
     cells: ConditionCells, observed: Side | Undefined | None = None, predicted: Side | Undefined | None = None
 ) -> dict[str, Value]:
     """The columns that need one condition only. Sides that are known already are not computed again."""
-    observed = side(cells.observed, cells.controls) if observed is None else observed
-    predicted = side(cells.predicted, cells.predicted_controls) if predicted is None else predicted
     true, told = cells.observed_moments.mean, cells.predicted_moments.mean
+    observed = side(cells.observed, cells.controls, true) if observed is None else observed
+    predicted = side(cells.predicted, cells.predicted_controls, told) if predicted is None else predicted
     values: dict[str, Value] = {function.card.name: function(true, told) for function in MEANS}  # type: ignore[attr-defined]
     if len(cells.controls.cells):
         effects = true - cells.controls.moments.mean, told - cells.predicted_controls.moments.mean

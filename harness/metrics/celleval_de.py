@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.metrics.card import Direction, Undefined, Value, metric
 from harness.metrics.correlation import spearman
-from harness.metrics.inputs import Controls
+from harness.metrics.inputs import Controls, Profile
 from harness.metrics.mannwhitney import MannWhitney
 from harness.metrics.moments import moments
 
@@ -45,9 +45,14 @@ class Expression(NamedTuple):
     test: MannWhitney
 
 
-def differential_expression(cells: NDArray[Any], controls: Controls) -> Expression:
-    r"""Mann–Whitney test of every gene, and $\log_2(\mathrm{expm1}\,\overline{x}_T/\mathrm{expm1}\,\overline{x}_C)$."""
-    target = np.maximum(np.expm1(moments(cells).mean), 0.0)
+def differential_expression(
+    cells: NDArray[Any], controls: Controls, mean: Profile | None = None
+) -> Expression:
+    r"""Mann–Whitney test of every gene, and $\log_2(\mathrm{expm1}\,\overline{x}_T/\mathrm{expm1}\,\overline{x}_C)$.
+
+    `mean` is the mean of the cells, where it is known already.
+    """
+    target = np.maximum(np.expm1(moments(cells).mean if mean is None else mean), 0.0)
     reference = np.maximum(np.expm1(controls.moments.mean), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         fold_change = np.log2(target / reference)

@@ -55,9 +55,9 @@ class RankedControl:
 
     def _count_equal(self, values: NDArray[np.uint64], below: NDArray[np.int64]) -> NDArray[np.float64]:
         equal = np.zeros(len(values))
-        inside = below < len(self._keys)
-        found = np.flatnonzero(inside)[self._keys[below[inside]] == values[inside]]
-        equal[found] = np.searchsorted(self._keys, values[found], side="right") - below[found]
+        if len(self._keys):
+            found = np.flatnonzero(self._keys.take(below, mode="clip") == values)
+            equal[found] = np.searchsorted(self._keys, values[found], side="right") - below[found]
         return equal
 
     def _per_gene(self, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -69,11 +69,12 @@ class RankedControl:
 
 def _keys(cells: NDArray[Any]) -> NDArray[np.uint64]:
     """Gene number and order-preserving value of every non-zero entry."""
-    values = np.ascontiguousarray(cells, np.float32)
-    _, gene = np.nonzero(values)
-    bits = values[values != 0].view(np.uint32)
-    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
-    return np.asarray((gene.astype(np.uint64) << _VALUE_BITS) | ordered)
+    values = np.ascontiguousarray(cells, np.float32).ravel()
+    filled = np.flatnonzero(values)
+    bits = values.take(filled).view(np.uint32)
+    keys = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
+    keys |= (filled % cells.shape[1]).astype(np.uint64) << _VALUE_BITS
+    return np.asarray(keys)
 
 
 def _gene_of(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -95,7 +96,7 @@ def _runs(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.floa
 
 
 def _tie_term(count: NDArray[np.float64]) -> NDArray[np.float64]:
-    return count**3 - count
+    return count * (count * count - 1)
 
 
 def _two_sided(u: NDArray[np.float64], n: int, m: int, ties: NDArray[np.float64]) -> NDArray[np.float64]:
