@@ -26,6 +26,7 @@ EPSILON_SHARE = 1.0
 themselves, and what is left is the noise of thousands of genes."""
 FEW_OBSERVED = "there are fewer than two observed cells"
 FEW_HALVES = "there are fewer than two observed cells in each half"
+FEW_BASAL = "there are fewer than two control cells that predictions were built on"
 FEW_PREDICTED = "there are fewer than two predicted cells"
 NO_SPREAD = "the observed cells do not differ from each other"
 NOT_FARTHER = "the controls are no farther from the observed cells than their halves from each other"
@@ -229,16 +230,8 @@ def anchor(cells: CalibratedCells) -> Anchors:
     energy_control, energy_half = _energy_anchors(observed, basal, squared, first, second)
     n = len(observed)
     epsilon = float(squared.sum()) / (n * (n - 1)) * EPSILON_SHARE if n > 1 else 0.0
-    transported = min(len(first), len(cells.predicted), len(basal))
-    lacking = (
-        FEW_HALVES
-        if len(first) < 2
-        else FEW_PREDICTED
-        if transported < 2
-        else NO_SPREAD
-        if epsilon == 0
-        else None
-    )
+    transported = min(len(first), len(basal))
+    lacking = _lacking(len(first), transported, epsilon)
     if lacking is not None:
         none = Undefined(lacking)
         return Anchors(
@@ -263,6 +256,15 @@ def anchor(cells: CalibratedCells) -> Anchors:
         control,
         half,
     )
+
+
+def _lacking(half: int, transported: int, epsilon: float) -> str | None:
+    """Why there is no transport; None where there is."""
+    if half < 2:
+        return FEW_HALVES
+    if transported < 2:
+        return FEW_BASAL
+    return NO_SPREAD if epsilon == 0 else None
 
 
 def mean_of_pairs(squared: Square) -> float:

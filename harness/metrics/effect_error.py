@@ -49,10 +49,10 @@ def mse(effects: ConditionEffects) -> Value:
     pathologies="half of the cells are the truth, so its noise is twice that of mse; scale it by the controls",
 )
 def wmse(effects: ConditionEffects) -> Value:
-    r"""Weighted squared error, weights from one half of the cells and truth from the other, averaged over both ways.
+    r"""Weighted squared error: $\sum_g w_g(\hat\delta_g-\delta_g)^2$, $w_g\propto(|t_g|-\min|t|)^2$, $\sum_g w_g=1$.
 
-    $\sum_g w_g(\hat\delta_g-\delta_g)^2$ with $w\propto((|t|-\min|t|)/(\max|t|-\min|t|))^2$, $\sum_g w_g=1$ and t the
-    Welch score against the other perturbations of the context, or against its controls where there are none.
+    Weights come from one half of the cells and the truth from the other, averaged over both ways. t is the Welch score
+    against the other perturbations of the context, or against its controls where there are none.
     """
     against = effects.rest if effects.rest is not None and effects.rest.n >= 2 else effects.reference
     if effects.halves is None or effects.cells is None or min(half.n for half in effects.halves) < 2:
@@ -81,9 +81,9 @@ def wmse(effects: ConditionEffects) -> Value:
     pathologies="heavy-tailed where the effect is hardly larger than its noise: levels pool it as a ratio of sums",
 )
 def error_ratio(effects: ConditionEffects) -> Value:
-    r"""Squared error beyond noise, relative to predicting no effect: 0 is perfect, 1 is no effect.
+    r"""Squared error beyond noise over that of no effect: $(\|\hat\delta-\delta\|^2-C)/(\|\delta\|^2-C)$, 0 is perfect.
 
-    $(\|\hat\delta-\delta\|^2-C)/(\|\delta\|^2-C)$, $C=\sum_g s^2_{T,g}/n_T+s^2_{B,g}/n_B$.
+    The noise of the truth is $C=\sum_g s^2_{T,g}/n_T+s^2_{B,g}/n_B$.
     """
     parts = error_parts(effects)
     return parts if isinstance(parts, Undefined) else ratio_of_sums([parts], NO_EFFECT)

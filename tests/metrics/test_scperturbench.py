@@ -80,6 +80,14 @@ def test_the_number_of_genes_in_a_set_is_free():
     assert "mse_top7" in values
 
 
+def test_a_gene_set_has_the_same_values_whichever_others_are_asked_for():
+    cells = cells_of(2, n_genes=150)
+    whole = condition_values(cells)
+    for size in scperturbench.GENE_SETS:
+        alone = condition_values(cells, (size,))
+        assert {name: whole[name] for name in alone} == alone
+
+
 @settings(max_examples=15, deadline=None)
 @given(SEEDS)
 def test_the_order_of_cells_does_not_matter(seed):

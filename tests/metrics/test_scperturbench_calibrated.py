@@ -292,6 +292,17 @@ def test_references_do_not_depend_on_the_prediction():
     assert [a[name] for name in names] == [b[name] for name in names]
 
 
+def test_one_predicted_cell_leaves_its_own_distances_undefined_and_the_references_defined():
+    cells = Experiment(21).cells(np.zeros(40))
+    values = cell_distances.condition_values(replace(cells, predicted=cells.predicted[:1]))
+    undefined = {name for name, value in values.items() if isinstance(value, Undefined)}
+    assert undefined == {"energy_distance", "energy_skill", "sinkhorn_divergence", "sinkhorn_skill"}
+    alone = cell_distances.condition_values(
+        replace(cells, predicted=cells.predicted[:1], basal=cells.basal[:1])
+    )
+    assert "control" in alone["sinkhorn_divergence_control"].reason
+
+
 def test_a_gene_without_spread_cannot_decide_the_divergence_and_is_counted():
     one = Experiment(14)
     cells = one.cells(one.effect)
