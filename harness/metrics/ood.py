@@ -82,7 +82,7 @@ def ood_auroc_matched(inside: Array, outside: Array, confounders: Sequence[tuple
     pathologies="a competitor, not a score",
 )
 def ood_auroc_distance(inside: Array | None, outside: Array | None) -> Value:
-    r"""The competitor that needs no model: AUROC of the distance to the nearest training conditions."""
+    r"""The competitor that needs no model: AUROC of the distance $d$ to training, $P(d_{ood}>d_{iid})+\frac12P(=)$."""
     if inside is None or outside is None:
         return Undefined(NO_DISTANCE)
     return ood_auroc(inside, outside)

@@ -170,6 +170,8 @@ def uncertainty_risk_p(uncertainty: Array, risk: Array, seed: int) -> Value:
         return found
     rng = np.random.default_rng(seed)
     a, b = (ranks - (len(ranks) + 1) / 2 for ranks in (mid_ranks(uncertainty), mid_ranks(risk)))
+    canonical = np.lexsort((b, a))
+    a, b = a[canonical], b[canonical]
     reached = float((a * b).sum())
     as_high = sum(float((rng.permutation(a) * b).sum()) >= reached for _ in range(PERMUTATIONS))
     return (1 + as_high) / (PERMUTATIONS + 1)
