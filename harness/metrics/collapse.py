@@ -114,9 +114,7 @@ def variance_ratio(context: Spread) -> Value:
     pathologies="genes that no perturbation moves are half of them; their ratio is large by the noise floor",
 )
 def variance_ratio_median_gene(context: Spread) -> Value:
-    r"""Median over genes of $\mathrm{Var}_p(\hat\delta_{pg})\,/\,\max(\mathrm{Var}_p(\delta_{pg})-\overline{v_{pg}},\varepsilon_g)$,
-    the terms of the variance ratio.
-    """
+    r"""Median over genes of $\mathrm{Var}_p(\hat\delta_{pg})$ over the gene's term in the variance ratio's denominator."""
     if context.freedom < 1:
         return Undefined(FEW)
     moving = context.observed > 0

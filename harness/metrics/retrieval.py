@@ -38,11 +38,11 @@ Effects = NDArray[np.float64]  # [conditions, genes]
 def retrieval(
     predicted: Effects, observed: Effects, centre: Profile, left_out: Sequence[int] = ()
 ) -> list[Value]:
-    r"""$1-\frac{\#\{q:\,s_{pq}>s_{pp}\}+\frac12\#\{q\ne p:\,s_{pq}=s_{pp}\}}{P-1}$, $s_{pq}$
-    the cosine of $\hat\delta_p-m$ and $\delta_q-m$.
+    r"""$1-(b_p+\frac12t_p)/(P-1)$; of the other truths $b_p$ are nearer to prediction p than its own, $t_p$ as near.
 
-    m is the mean training effect. Genes that any perturbation of the context targets are left out, so that no prediction
-    is found by the gene that was hit. A prediction without direction is as near to every truth: 0.5.
+    Near is the cosine of $\hat\delta_p-m$ and $\delta_q-m$, m the mean training effect. Genes that any perturbation of the
+    context targets are left out, so that no prediction is found by the gene that was hit. A prediction without direction
+    is as near to every truth: 0.5.
     """
     if len(observed) < 2:
         return [Undefined(ONE_PERTURBATION)] * len(observed)
