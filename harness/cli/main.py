@@ -28,6 +28,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
+    "parity": (
+        "harness.cli.parity:app",
+        "Our values beside those of reference programs: check, export, compare.",
+    ),
     "schemas": (
         "harness.cli.schemas:app",
         "JSON Schemas of the contract: list, show, export, check a document.",
