@@ -65,8 +65,9 @@ def check(case: Path) -> list[Deviation]:
 
 
 def _has_underscore(case: Case) -> bool:
-    labels = set(case.observed.perturbation.tolist()) | set(case.observed.state.tolist())
-    return any("_" in label for label in labels)
+    return any(
+        "_" in label for state, perturbations in case.states.items() for label in (state, *perturbations)
+    )
 
 
 @dataclass
