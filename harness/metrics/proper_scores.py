@@ -20,6 +20,7 @@ INTERVAL = 0.9
 VARIANCE_FLOOR = 1e-4
 """Share of a gene's training residual variance under which no variance is believed in a likelihood: a gene without any
 reads would else win or lose without bound."""
+NO_RESIDUALS = "fewer than two training conditions leave no residuals to compare with"
 PERFECT_REFERENCE = "the training residuals predict this condition without error"
 
 
@@ -59,7 +60,7 @@ def nll(forecasts: Forecasts) -> Scores:
     sampling variance of the observed effect and $10^{-4}$ of the gene's training residual variance.
     """  # noqa: D205
     floor = _variance_floor(forecasts)
-    variance = np.fmax(np.maximum(forecasts.variance, floor), forecasts.sampling)
+    variance = np.fmax(np.fmax(forecasts.variance, floor), forecasts.sampling)
     impossible = np.broadcast_to((floor == 0).any(), len(forecasts))
     with np.errstate(divide="ignore", invalid="ignore"):
         values = gaussian_nll(forecasts.residual, variance).mean(axis=1)
@@ -81,7 +82,8 @@ def nll_skill(forecasts: Forecasts) -> Scores:
     floor = np.maximum(_variance_floor(forecasts), forecasts.residuals.variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         reference = gaussian_nll(forecasts.observed - forecasts.residuals.mean, floor).mean(axis=1)
-    return Scores(reference - own.values, own.reasons)
+    found = Scores.of(reference - own.values, {NO_RESIDUALS: _no_residuals(forecasts)})
+    return Scores(found.values, {**found.reasons, **own.reasons})
 
 
 @metric(
@@ -162,7 +164,13 @@ def _reference(forecasts: Forecasts) -> tuple[Array, Array]:
 def _skill(forecasts: Forecasts, own: Scores, reference: Array) -> Scores:
     with np.errstate(divide="ignore", invalid="ignore"):
         values = 1 - own.values / reference
-    return _scores(forecasts, values, {PERFECT_REFERENCE: reference == 0})
+    undefined = {NO_RESIDUALS: _no_residuals(forecasts), PERFECT_REFERENCE: reference == 0}
+    return _scores(forecasts, values, undefined)
+
+
+def _no_residuals(forecasts: Forecasts) -> NDArray[np.bool_]:
+    """Whether training left no residuals to compare with; the same for every condition."""
+    return np.full(len(forecasts), bool(np.isnan(forecasts.residuals.variance).any()))
 
 
 def _variance_floor(forecasts: Forecasts) -> Array:

@@ -168,3 +168,16 @@ def test_neither_the_order_of_genes_nor_the_sign_of_effects_matters(make_forecas
         plain = score(make_forecasts(mean, observed, variance)).values
         turned = make_forecasts(-mean[:, order], -observed[:, order], variance[:, order])
         assert score(turned).values == pytest.approx(plain, rel=1e-9, abs=1e-9)
+
+
+def test_without_training_residuals_scores_stand_and_skills_say_why(rng, make_forecasts):
+    mean, observed = rng.normal(size=(2, 3, 9))
+    nothing = TrainingResiduals(np.full(9, np.nan), np.full(9, np.nan))
+    forecasts = make_forecasts(mean, observed, 1.0, residuals=nothing)
+    plain = make_forecasts(mean, observed, 1.0)
+    for score in SCORES:
+        found = score(forecasts)
+        if score.card.name.endswith(("skill", "skill_90")):
+            assert set(found.reasons.values()) == {proper_scores.NO_RESIDUALS}
+        else:
+            assert np.array_equal(found.values, score(plain).values)
