@@ -82,21 +82,20 @@ def mean_and_error(values):
     return np.mean(values), np.std(values) / np.sqrt(len(values))
 
 
-def test_new_perturbations_are_covered_as_often_as_promised(simulate):
-    layers = repeated(simulate)
+def test_new_perturbations_are_covered_as_often_as_promised(repeated):
     promised = 37 / 41  # the 37th of 40 scores
-    kept, error = mean_and_error([one.perturbation.kept.mean() for one in layers])
+    kept, error = mean_and_error([one.perturbation.kept.mean() for one in repeated])
     assert error < 0.005
     assert abs(kept - promised) < 4 * error
     for layer in ("split", "normalised"):
-        covered, error = mean_and_error([getattr(one, layer).coverage.mean() for one in layers])
+        covered, error = mean_and_error([getattr(one, layer).coverage.mean() for one in repeated])
         assert error < 0.005
         assert abs(covered - promised) < 4 * error
 
 
-def test_genes_of_a_perturbation_are_no_independent_evidence(simulate):
+def test_genes_of_a_perturbation_are_no_independent_evidence(repeated):
     """The coverage of pooled genes varies far more between simulations than a binomial of all genes would."""
-    pooled = [one.split.coverage.mean() for one in repeated(simulate)]
+    pooled = [one.split.coverage.mean() for one in repeated]
     naive = math.sqrt(0.9 * 0.1 / (60 * 60))
     assert np.std(pooled) > 3 * naive
 
