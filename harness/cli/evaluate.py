@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
-from harness.cli.data_names import complete_dataset
+from harness.cli.names.datasets import complete_dataset
+from harness.cli.names.tasks import EvalSplitOption, choose_task, complete_split_name, complete_task
 from harness.cli.show import JSON_OPTION
-from harness.cli.task_choice import EvalSplitOption, choose_task, complete_split, complete_task
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Score a predictions file without its model."
@@ -41,7 +41,7 @@ def predictions(
     preds: Path = typer.Option(..., help="Predictions: an .npz file, or a folder of .npy files."),
     out: Path = typer.Option(..., help="New folder for metrics.json and metrics.parquet."),
     data: str = typer.Option(None, help="Dataset, by name or folder.", autocompletion=complete_dataset),
-    split: str = typer.Option(None, help="Split, by name or hash.", autocompletion=complete_split),
+    split: str = typer.Option(None, help="Split, by name or hash.", autocompletion=complete_split_name),
     task: str = typer.Option(
         None, help="Task DATASET:SPLIT, instead of --data and --split.", autocompletion=complete_task
     ),
@@ -60,7 +60,7 @@ def predictions(
     """
     import pyarrow.parquet as pq
 
-    from harness.cli.live import live_steps
+    from harness.cli.progress import live_steps
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
     from harness.contract.predictions import open_predictions

@@ -1,9 +1,9 @@
-"""KEY=VALUE options of a record, such as the options of an importer: from text to the types of its fields."""
+"""KEY=VALUE options: from text to pairs, and to the types of the fields of a record."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="Record")
 
 
-def gather(told: Mapping[str, Sequence[str]], pairs: Sequence[str]) -> dict[str, list[str]]:
-    """The named options that were given and the KEY=VALUE ones, together; a key may be repeated."""
-    given = {key: list(values) for key, values in told.items() if values}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
+def pairs(texts: Sequence[str], where: str) -> Iterator[tuple[str, str]]:
+    """KEY=VALUE texts of a repeatable option as (key, value)."""
+    for text in texts:
+        key, equals, value = text.partition("=")
         if not equals or not key:
             raise HarnessError(
-                "an option is not KEY=VALUE", where="--option", got=pair, expected="e.g. --option seed=3"
+                f"{where} is not KEY=VALUE", where=where, got=text, expected=f"e.g. {where} seed=3"
             )
+        yield key, value
+
+
+def gather(
+    told: Mapping[str, Sequence[str]], texts: Sequence[str], where: str = "--option"
+) -> dict[str, list[str]]:
+    """The named options that were given and the KEY=VALUE ones, together; a key may be repeated."""
+    given = {key: list(values) for key, values in told.items() if values}
+    for key, value in pairs(texts, where):
         given.setdefault(key.replace("-", "_"), []).append(value)
     return given
 

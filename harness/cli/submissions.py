@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
+from harness.cli.names.submissions import complete_submission, find_submission, submission_folders
 from harness.cli.show import JSON_OPTION
-from harness.cli.submission_names import complete_submission, find_submission, submission_folders
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Submissions of a folder: list, describe."

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.data_names import complete_dataset
+from harness.cli.names.datasets import complete_dataset
+from harness.cli.names.submissions import complete_submission, find_submission
+from harness.cli.names.tasks import EvalSplitOption, choose_task, complete_split_name, complete_task
+from harness.cli.options import pairs
 from harness.cli.show import JSON_OPTION
-from harness.cli.submission_names import complete_submission, find_submission
-from harness.cli.task_choice import EvalSplitOption, choose_task, complete_split, complete_task
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ def submit(
         None, help="Dataset, by name or folder (with --split).", autocompletion=complete_dataset
     ),
     split: str = typer.Option(
-        None, help="Split, by name or hash (with --data).", autocompletion=complete_split
+        None, help="Split, by name or hash (with --data).", autocompletion=complete_split_name
     ),
-    param: list[str] = typer.Option([], help="A parameter for this run: name=value. May be repeated."),
+    param: list[str] = typer.Option(
+        [], metavar="KEY=VALUE", help="A parameter for this run; may be repeated."
+    ),
     eval_split: EvalSplitOption = typer.Option(
         EvalSplitOption.VAL, help="What is asked for; test is opened on purpose."
     ),
@@ -108,16 +111,11 @@ def submit(
 
 
 def parse_params(texts: Sequence[str], defaults: Mapping[str, Param]) -> dict[str, Param]:
-    """`name=value` texts as values of the kind of their defaults: text as it stands, anything else as JSON."""
+    """KEY=VALUE texts as values of the kind of their defaults: text as it stands, anything else as JSON."""
     parsed: dict[str, Param] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise HarnessError(
-                "a parameter is not name=value", where="--param", got=text, expected="name=value"
-            )
+    for name, value in pairs(texts, where="--param"):
         if name in parsed:
-            raise HarnessError(f"parameter {name!r} is given twice", where="--param", got=text)
+            raise HarnessError(f"parameter {name!r} is given twice", where="--param", got=f"{name}={value}")
         parsed[name] = value if isinstance(defaults.get(name), str) else _plain_value(value)
     return parsed
 
@@ -131,7 +129,7 @@ def _plain_value(text: str) -> Any:
 
 
 def _run(plan: Plan) -> RunFolder:
-    from harness.cli.live import live_steps
+    from harness.cli.progress import live_steps
     from harness.schedulers.submit import submit as run_plan
 
     with live_steps() as steps:

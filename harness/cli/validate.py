@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from harness.cli.names.submissions import complete_submission
+from harness.cli.names.tasks import EvalSplitOption, complete_task
 from harness.cli.show import JSON_OPTION
-from harness.cli.submission_names import complete_submission
-from harness.cli.task_choice import EvalSplitOption, complete_task
 
 if TYPE_CHECKING:
     from harness.contract.task import TaskCard
@@ -50,8 +50,8 @@ def validate(
 
 
 def _validate_submission(target: str, variant: str | None, as_json: bool) -> None:
+    from harness.cli.names.submissions import find_submission
     from harness.cli.show import print_json
-    from harness.cli.submission_names import find_submission
     from harness.conformance.suite import check_submission
     from harness.contract.status import RunStatus
     from harness.errors import HarnessError
@@ -125,7 +125,7 @@ def _validate_predictions(
 
 
 def _card(task: str, eval_split: EvalSplitOption) -> TaskCard:
-    from harness.cli.task_choice import choose_task
+    from harness.cli.names.tasks import choose_task
     from harness.conformance.predictions import read_card
     from harness.settings import load_settings
     from harness.tasks.build import build_task

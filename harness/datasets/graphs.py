@@ -109,6 +109,18 @@ class GeneGraph:
         return np.repeat(np.arange(len(self.genes)), np.diff(self.indptr))
 
 
+def graphs_folder(dataset: Path) -> Path:
+    """Where the graphs of a dataset lie: beside it, because the artifact itself is frozen."""
+    return dataset.with_name(f"{dataset.name}.graphs")
+
+
+def graphs_beside(dataset: Path, split_hash: str | None = None) -> list[Path]:
+    """The graphs that lie beside a dataset, and those learned for one split, in a folder of its hash."""
+    beside = graphs_folder(dataset)
+    learned = [] if split_hash is None else sorted((beside / split_hash).glob("*.npz"))
+    return sorted(beside.glob("*.npz")) + learned
+
+
 def rewire(graph: GeneGraph, seed: int, *, swaps_per_edge: int = 10) -> GeneGraph:
     """The same graph with its ends exchanged at random: every gene keeps its number of edges in and out.
 

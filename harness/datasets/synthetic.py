@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.datasets.synth.artifact import Progress, graphs_folder, make_synthetic
+from harness.datasets.synth.artifact import Progress, make_synthetic
 from harness.datasets.synth.demo import make_demo
 from harness.datasets.synth.presets import DEMO, PRESETS
 from harness.datasets.synth.spec import SynthSpec
 from harness.errors import UnknownNameError
 
-__all__ = ["PRESETS", "SynthSpec", "graphs_folder", "make_preset", "make_synthetic", "preset_spec"]
+__all__ = ["PRESETS", "SynthSpec", "make_preset", "make_synthetic", "preset_spec"]
 
 
 def preset_spec(name: str, *, scale: float = 1.0, seed: int = 0) -> SynthSpec:

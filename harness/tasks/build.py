@@ -22,6 +22,7 @@ from harness.tasks.anndata_file import write_h5ad
 from harness.tasks.folder import PUBLIC, SEALED, Task, file_hashes, open_task, write_seal
 from harness.tasks.graphs import copy_graph
 from harness.tasks.plan import Plan, plan_task, query_table, train_table
+from harness.tasks.queries import QUERY_BYTES
 from harness.tasks.tables import Progress, write_folder
 
 __all__ = ["FORMAT", "Task", "build_task", "open_task", "task_hash"]
@@ -40,7 +41,7 @@ def build_task(
     cache: Path,
     seed: int = 0,
     max_rows: int = 64,
-    max_bytes: int | None = None,
+    max_bytes: int = QUERY_BYTES,
     input_format: InputFormat = "folder",
     graphs: Sequence[Path] = (),
     progress: Progress | None = None,
@@ -82,7 +83,7 @@ def task_hash(
     *,
     seed: int = 0,
     max_rows: int = 64,
-    max_bytes: int | None = None,
+    max_bytes: int = QUERY_BYTES,
     input_format: InputFormat = "folder",
     graphs: Sequence[Path] = (),
 ) -> str:

@@ -1,19 +1,25 @@
-"""Gene graphs cross the wall aligned to the task's genes."""
+"""Gene graphs and the wall: what they may be learned from, and how they cross it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.contract.task import GraphCard
+from harness.datasets.dataset import PerturbDataset
 from harness.datasets.graphs import load_graph, save_graph
+from harness.datasets.obs import Pool
+from harness.splits.split import Split
 
 
-def graphs_beside(dataset: Path, split_hash: str | None = None) -> list[Path]:
-    """The graphs that lie beside a dataset, in `<dataset>.graphs/`, and those learned for one split, under its hash."""
-    beside = dataset.with_name(f"{dataset.name}.graphs")
-    learned = [] if split_hash is None else sorted((beside / split_hash).glob("*.npz"))
-    return sorted(beside.glob("*.npz")) + learned
+def learnable_rows(dataset: PerturbDataset, split: Split) -> NDArray[np.int64]:
+    """The cells that a graph of this split may be learned from: perturbed training rows and their pool-A controls."""
+    rows = split.rows("train")
+    told = ~dataset.obs.is_control | dataset.obs.in_pool(Pool.A)
+    return rows[told[rows]]
 
 
 def copy_graph(source: Path, target: Path, genes: Sequence[str]) -> GraphCard:

@@ -19,6 +19,7 @@ from harness.tasks.asked import LABELLED, Asked, asked_conditions
 from harness.tasks.canaries import Surroundings, canary_truth, choose_canaries
 from harness.tasks.invented import Inventor
 from harness.tasks.queries import (
+    QUERY_BYTES,
     Limit,
     Queries,
     choose_queries,
@@ -72,7 +73,7 @@ def plan_task(
     *,
     seed: int,
     max_rows: int,
-    max_bytes: int | None,
+    max_bytes: int = QUERY_BYTES,
 ) -> Plan:
     """Decide what is labelled, what is asked, and from which rows it is to be predicted."""
     check_dataset(split, dataset)

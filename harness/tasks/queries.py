@@ -19,7 +19,10 @@ from harness.datasets.obs import Pool
 from harness.digest import seed_from
 from harness.errors import HarnessError
 from harness.tasks.asked import Asked
+from harness.tasks.tables import arrays_of
 
+QUERY_BYTES = 4 << 30
+"""Budget for the arrays of a query table, unless another is told; rows per condition come down to hold it."""
 Limit = Literal["max_rows", "pool_a", "byte_budget", "profile", "paired"]
 
 
@@ -64,7 +67,7 @@ def rows_per_condition(
     starts: Sequence[NDArray[np.int64]],
     *,
     max_rows: int,
-    max_bytes: int | None,
+    max_bytes: int,
 ) -> tuple[int, Limit]:
     """R, the same for every condition, and what it was limited by."""
     if dataset.meta.unit == "profile" or not any(len(rows) for rows in starts):
@@ -74,10 +77,8 @@ def rows_per_condition(
         (max_rows, "max_rows"),
         (min(len(rows) for rows in starts), "paired" if paired else "pool_a"),
     ]
-    if max_bytes is not None:
-        arrays = [dataset.X, *dataset.obsm.values(), *([] if dataset.counts is None else [dataset.counts])]
-        row_bytes = sum(array.shape[1] * array.dtype.itemsize for array in arrays)
-        limits.append((max(1, max_bytes // (row_bytes * len(starts))), "byte_budget"))
+    row_bytes = sum(array.shape[1] * array.dtype.itemsize for array in arrays_of(dataset).values())
+    limits.append((max(1, max_bytes // (row_bytes * len(starts))), "byte_budget"))
     return min(limits, key=lambda limit: limit[0])
 
 

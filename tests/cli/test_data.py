@@ -397,7 +397,7 @@ def test_the_specification_of_a_dry_run_makes_the_same_screen(run: Run, project:
 
 
 def test_completion_knows_datasets_and_cards(project: Path) -> None:
-    from harness.cli.data_names import complete_dataset, complete_dataset_or_card, complete_importer
+    from harness.cli.names.datasets import complete_dataset, complete_dataset_or_card, complete_importer
 
     assert complete_dataset("") == ["tiny"]
     assert complete_dataset_or_card("kang18_pbmc_i") == ["kang18_pbmc_ifnb"]

@@ -14,13 +14,13 @@ from typer.testing import CliRunner, Result
 
 from harness.cli.data import app
 from harness.datasets.dataset import PerturbDataset, open_dataset
-from harness.datasets.graphs import load_graph
+from harness.datasets.graphs import graphs_beside, load_graph
 from harness.datasets.obs import Pool
 from harness.errors import HarnessError
 from harness.splits.create import create_split
 from harness.splits.split import Split
 from harness.splits.store import SplitStore
-from harness.tasks.graphs import graphs_beside
+from harness.tasks.graphs import learnable_rows
 
 Run = Callable[..., Result]
 
@@ -71,11 +71,8 @@ def test_gene_sets_become_a_graph(run: Run, folder: Path, tmp_path: Path) -> Non
 def test_a_learned_graph_sees_perturbed_training_cells_and_pool_a_alone(
     run: Run, folder: Path, split: Split, tmp_path: Path
 ) -> None:
-    from harness.cli.data_graph import _training_rows
-
     dataset = open_dataset(folder)
-    rows, frozen_hash = _training_rows(dataset, "ood")
-    assert frozen_hash == split.frozen_hash
+    rows = learnable_rows(dataset, split)
     assert set(rows) <= set(split.rows("train"))
     told = ~dataset.obs.is_control | dataset.obs.in_pool(Pool.A)
     assert told[rows].all()

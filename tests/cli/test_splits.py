@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from harness.cli.names.splits import complete_regime, complete_split
 from harness.cli.splits import app
-from harness.cli.splits_names import complete_regime, complete_split
 from harness.errors import ChangedError, ExistsError, HarnessError, UnknownNameError
 
 Run = Callable[..., Result]

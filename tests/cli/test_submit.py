@@ -53,6 +53,18 @@ def test_data_and_split_name_a_task_as_well(run_harness):
     assert by_task["config"] == by_parts["config"]
 
 
+def test_the_task_of_a_run_is_the_one_that_is_built_with_graphs_learned_on_its_split(run_harness):
+    def planned() -> str:
+        plan = json.loads(run_harness("submit", "zeros", "--dry-run", "--json").stdout)
+        return plan["config"]["task"]["hash"]
+
+    without = planned()
+    learned = run_harness("data", "graph", "tiny", "--coexpression", "--split", "context_ood")
+    assert learned.returncode == 0, learned.stderr
+    built = json.loads(run_harness("tasks", "build", "tiny:context_ood", "--json").stdout)
+    assert planned() == built["hash"] != without
+
+
 def test_opening_test_is_said(run_harness):
     done = run_harness("submit", "zeros", "--eval-split", "test", "--json")
     assert done.returncode == 0
@@ -76,11 +88,11 @@ def test_the_exit_code_is_that_of_the_status(run_harness, project):
         (["zeros@hihg"], 5, "did you mean 'high'"),
         (["zeros", "--param", "levle=1"], 5, "did you mean 'level'"),
         (["zeros", "--param", "level=x"], 3, "wrong type"),
-        (["zeros", "--param", "level"], 3, "name=value"),
+        (["zeros", "--param", "level"], 3, "KEY=VALUE"),
         (["zeros", "--task", "tiny:context_odd"], 5, "did you mean 'context_ood'"),
         (["zeros", "--task", "tiny"], 5, "tiny:context_ood"),
-        (["zeros", "--data", "tiny"], 3, "--split SPLIT"),
-        (["zeros", "--task", "a:b", "--data", "tiny", "--split", "x"], 3, "named twice"),
+        (["zeros", "--data", "tiny"], 2, "--split SPLIT"),
+        (["zeros", "--task", "a:b", "--data", "tiny", "--split", "x"], 2, "named twice"),
         (["zeros", "--runtime", "proces"], 5, "did you mean 'process'"),
         (["zeros", "--isolation", "strict"], 3, "strict isolation is not available"),
     ],

@@ -10,14 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from harness.datasets.dataset import open_dataset
-from harness.datasets.graphs import load_graph, rewire
+from harness.datasets.graphs import graphs_folder, load_graph, rewire
 from harness.datasets.obs import Pool
 from harness.datasets.synth.cells import count_blocks, log_normalise
 from harness.datasets.synth.demo import DEMO_FILE
 from harness.datasets.synth.design import design, design_rows
 from harness.datasets.synth.presets import DEMO, PRESETS, TINY
 from harness.datasets.synth.world import make_world
-from harness.datasets.synthetic import SynthSpec, graphs_folder, make_preset, make_synthetic
+from harness.datasets.synthetic import SynthSpec, make_preset, make_synthetic
 from harness.errors import ExistsError, HarnessError, UnknownNameError
 
 DEMO_HASH = "13675418652058be847f1d0b14f1b1a2470e87c0426b4b367bb2d8428416d35f"

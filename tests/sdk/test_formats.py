@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.datasets.synthetic import graphs_folder
+from harness.datasets.graphs import graphs_folder
 from harness.sdk import Task, load_task
 from harness.splits.create import create_split
 from harness.tasks.build import build_task

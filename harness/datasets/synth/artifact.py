@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from harness.datasets.builder import Rows, build_dataset
-from harness.datasets.graphs import GeneGraph, save_graph
+from harness.datasets.graphs import GeneGraph, graphs_folder, save_graph
 from harness.datasets.meta import Preprocessing, Source
 from harness.datasets.synth.cells import count_blocks, log_normalise
 from harness.datasets.synth.design import design, design_rows
@@ -18,11 +18,6 @@ from harness.datasets.synth.world import make_world
 
 Progress = Callable[[int, int], None]
 """Called with the rows done and the rows in all."""
-
-
-def graphs_folder(dataset: Path) -> Path:
-    """Where the graphs of a dataset lie: beside it, because the artifact itself is frozen."""
-    return dataset.with_name(dataset.name + ".graphs")
 
 
 def make_synthetic(spec: SynthSpec, out: Path, *, progress: Progress | None = None) -> Path:

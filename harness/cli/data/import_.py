@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.cli.data_get import MIRROR_OPTION
-from harness.cli.data_names import complete_card, complete_importer, downloads
+from harness.cli.data.fetch import MIRROR_OPTION
+from harness.cli.names.datasets import complete_card, complete_importer, downloads
 from harness.cli.options import gather, typed
 from harness.cli.show import JSON_OPTION
 from harness.errors import HarnessError

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.data_names import complete_dataset, dataset_folder
+from harness.cli.names.datasets import complete_dataset, named_dataset
 from harness.cli.show import JSON_OPTION
-from harness.cli.splits_names import complete_split, the_store
+from harness.cli.names.splits import complete_split, split_store
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -45,34 +45,24 @@ def graph(
 
     Example: `harness data graph demo --json`
     """
-    from harness.datasets.dataset import open_dataset
     from harness.datasets.graph_sources import build_graph, from_coexpression
-    from harness.datasets.synthetic import graphs_folder
+    from harness.datasets.graphs import graphs_folder
+    from harness.tasks.graphs import learnable_rows
 
     if (source is not None and coexpression) or (split is None) == coexpression:
         raise typer.BadParameter("give --from FILE, or --coexpression with --split SPLIT, or neither to list")
-    folder = dataset_folder(dataset)
-    opened = open_dataset(folder)
-    beside = graphs_folder(folder)
+    opened = named_dataset(dataset)
+    beside = graphs_folder(opened.path)
     if split is not None:
-        rows, frozen_hash = _training_rows(opened, split)
+        frozen = split_store().load(split, dataset=opened)
+        rows = learnable_rows(opened, frozen)
         made = from_coexpression(opened, rows, neighbours=neighbours, least=least, self_loops=self_loops)
-        _keep(made, beside / frozen_hash / f"{name or 'coexpression'}.npz", as_json=as_json)
+        _keep(made, beside / frozen.frozen_hash / f"{name or 'coexpression'}.npz", as_json=as_json)
     elif source is not None:
         made = build_graph(source, opened.genes, directed=directed, self_loops=self_loops)
         _keep(made, beside / f"{name or source.name.partition('.')[0]}.npz", as_json=as_json)
     else:
         _list(opened, beside, as_json=as_json)
-
-
-def _training_rows(dataset: PerturbDataset, reference: str) -> tuple[Any, str]:
-    """The cells that a model of the split may learn from: perturbed training rows and pool-A controls."""
-    from harness.datasets.obs import Pool
-
-    split = the_store().load(reference, dataset=dataset)
-    rows = split.rows("train")
-    allowed = ~dataset.obs.is_control | dataset.obs.in_pool(Pool.A)
-    return rows[allowed[rows]], split.frozen_hash
 
 
 def _keep(made: GeneGraph, path: Path, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which submission a word on the command line means: a folder, or a name below the submissions folder."""
+"""Which submission is meant: a folder, or a name below the submissions folder."""
 
 from __future__ import annotations
 

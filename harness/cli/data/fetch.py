@@ -1,4 +1,4 @@
-"""`harness data fetch | import`: from a source to a frozen dataset."""
+"""`harness data fetch`: the file of a dataset card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from harness.cli.data_names import complete_card, downloads
+from harness.cli.names.datasets import complete_card, downloads
 
 MIRROR_OPTION = typer.Option(
     None,

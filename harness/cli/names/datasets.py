@@ -1,12 +1,16 @@
-"""Which dataset or card a word on the command line means, and which words there are to complete it."""
+"""Which dataset or card is meant."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.datasets.catalogue import DOWNLOADS, card_names, dataset_names
 from harness.errors import UnknownNameError
 from harness.settings import load_settings
+
+if TYPE_CHECKING:
+    from harness.datasets.dataset import PerturbDataset
 
 
 def complete_dataset(incomplete: str) -> list[str]:
@@ -45,6 +49,13 @@ def dataset_folder(reference: str) -> Path:
     if not path.exists() and Path(reference).parent == Path():
         raise UnknownNameError("dataset", reference, dataset_names(settings.data), where=settings.data)
     return path
+
+
+def named_dataset(reference: str) -> PerturbDataset:
+    """A dataset by folder or name, verified."""
+    from harness.datasets.dataset import open_dataset
+
+    return open_dataset(dataset_folder(reference))
 
 
 def downloads() -> Path:
