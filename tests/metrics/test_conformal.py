@@ -70,12 +70,11 @@ def test_a_perturbations_score_just_covers_the_promised_share_of_its_genes(make_
         assert (less < 0.9).all()
 
 
-def repeated(simulate, **told):
+@pytest.fixture(scope="module")
+def repeated(simulate):
     """Layers of many independent simulations of 40 calibration and 60 new perturbations."""
     counts = {"calib": 40, "reported": 60}
-    return [
-        conformal_layers(simulate(counts, genes=60, seed=seed, **told), "calib") for seed in range(REPEATS)
-    ]
+    return [conformal_layers(simulate(counts, genes=60, seed=seed), "calib") for seed in range(REPEATS)]
 
 
 def mean_and_error(values):
