@@ -32,6 +32,8 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.parity:app",
         "Our values beside those of reference programs: check, export, compare.",
     ),
+    "export": ("harness.cli.export:app", "Write a run in the files of other programs: cell-eval."),
+    "import": ("harness.cli.import_:app", "Take over what other programs wrote: predictions."),
     "schemas": (
         "harness.cli.schemas:app",
         "JSON Schemas of the contract: list, show, export, check a document.",

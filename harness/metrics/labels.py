@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from harness.errors import HarnessError
 
@@ -13,7 +13,7 @@ def require_same_labels(observed: Collection[str], predicted: Collection[str], *
     """Refuse predictions that lack a label or have one more; the difference is told by name and number."""
     missing, foreign = sorted(set(observed) - set(predicted)), sorted(set(predicted) - set(observed))
     faults = [
-        f"{len(labels)} {word}: {_listed(labels)}"
+        f"{len(labels)} {word}: {listed(labels)}"
         for word, labels in (("missing", missing), ("unknown", foreign))
         if labels
     ]
@@ -27,6 +27,7 @@ def require_same_labels(observed: Collection[str], predicted: Collection[str], *
         )
 
 
-def _listed(labels: list[str]) -> str:
+def listed(labels: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     rest = len(labels) - NAMED
     return ", ".join(labels[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
