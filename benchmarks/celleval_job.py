@@ -1,6 +1,7 @@
 """The cell-eval job: our columns and cell-eval's own, on the same files, one after the other in one run.
 
 python -m benchmarks.celleval_job --cells 10000 --perturbations 50
+python -m benchmarks --only celleval
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import subprocess
 import sys
 import tempfile
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.celleval_inputs import write_inputs
+from benchmarks.job import Row
 from benchmarks.measure import Cost, measure
 
+NAME = "celleval"
+TITLE = "cell-eval's columns, beside cell-eval itself"
+SIZES = ((10_000, 50), (50_000, 100))
+QUICK = ((2_000, 10),)
 HERE = Path(__file__).parent
 PEER = "cell-eval==0.8.2"
 CACHE = Path.home() / ".cache" / "perturbfm-harness" / "peers"
@@ -64,6 +70,25 @@ class Comparison:
         """How many times less CPU ours takes."""
         return None if self.peer_cpu_s is None else self.peer_cpu_s / self.ours.own_cpu_s
 
+    def row(self) -> Row:
+        """The comparison as a line of the table."""
+        what = f"{self.profile}, {self.cells} cells, {self.perturbations} perturbations"
+        if self.peer is not None:
+            note = f"means of columns agree to {self.worst_mean_gap:.0e}"
+            return Row.of(what, self.ours, PEER, self.peer, note)
+        row = Row.of(what, self.ours)
+        if self.source == "none":
+            return row
+        note = "recorded with imports" + (" and clustering" if self.profile == "full" else "")
+        return replace(
+            row,
+            peer=PEER,
+            peer_cpu_s=self.peer_cpu_s,
+            peer_peak_mb=self.peer_rss_mb,
+            source="recorded",
+            note=note,
+        )
+
     def document(self) -> dict[str, Any]:
         """The comparison as a JSON object."""
         return {
@@ -76,6 +101,11 @@ class Comparison:
             "ratio_cpu": self.ratio,
             "worst_mean_gap": self.worst_mean_gap,
         }
+
+
+def run(quick: bool) -> list[Row]:
+    """Both profiles at every size; 50,000 cells keep the peer busy for about ten minutes."""
+    return [one.row() for size in (QUICK if quick else SIZES) for one in compare(*size)]
 
 
 def peer_python(cache: Path = CACHE) -> Path | None:
