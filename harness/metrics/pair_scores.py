@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.backend import product
 from harness.metrics.differential import strongest
 from harness.metrics.pairwise import squared_distances, sum_of_distances
 
@@ -119,7 +120,7 @@ def _mae_pairs(predicted: Matrix, observed: Matrix) -> Matrix:
 
 
 def _cosine_pairs(predicted: Matrix, observed: Matrix) -> Matrix:
-    return np.asarray(np.clip(unit(predicted) @ unit(observed).T, -1.0, 1.0))
+    return np.asarray(np.clip(product(unit(predicted), unit(observed)), -1.0, 1.0))
 
 
 def _r2_pairs(predicted: Matrix, observed: Matrix) -> Matrix:

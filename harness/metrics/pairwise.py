@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.backend import accelerator
+
 BLOCK_ROWS = 1024
 CANCELLED = 1e-6
 """Share of |x|² + |y|² under which a squared distance has lost too many digits in the expansion."""
@@ -14,6 +16,8 @@ def squared_distances(
     x: NDArray[np.float64], y: NDArray[np.float64], *, same: bool = False
 ) -> NDArray[np.float64]:
     """Squared Euclidean distances [len(x), len(y)]; `same` says that y is x, whose diagonal is exactly 0."""
+    if (gpu := accelerator()) is not None:
+        return gpu.squared_distances(x, y, same=same, cancelled=CANCELLED)
     x_norms, y_norms = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
     squared = x @ y.T
     squared *= -2
@@ -33,6 +37,10 @@ def squared_distances(
 
 def sum_of_distances(x: NDArray[np.float64], y: NDArray[np.float64] | None = None) -> float:
     """Σ |x_i − y_j| over all ordered pairs; of x with itself where y is not given."""
+    if (gpu := accelerator()) is not None:
+        return gpu.sum_of_distances(
+            x, x if y is None else y, same=y is None, cancelled=CANCELLED, rows=BLOCK_ROWS
+        )
     if y is None:
         return _sum_within(x)
     total = 0.0

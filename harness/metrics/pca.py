@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.backend import product
 from harness.metrics.card import Undefined
 from harness.metrics.sampling import sample
 
@@ -68,7 +69,7 @@ def _of_genes(
     products = np.zeros((n_genes, n_genes))
     for block in _blocks(cells):
         block -= mean
-        products += block.T @ block
+        products += product(block.T, block.T)
     squares, vectors = _largest(products, k)
     return vectors.T, squares
 
@@ -77,7 +78,7 @@ def _of_cells(
     cells: NDArray[Any], mean: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     centred = np.concatenate([block - mean for block in _blocks(cells)])
-    squares, vectors = _largest(centred @ centred.T, k)
+    squares, vectors = _largest(product(centred, centred), k)
     axes = vectors.T @ centred
     lengths = np.sqrt(np.square(axes).sum(axis=1, keepdims=True))
     return axes / np.where(lengths == 0, 1.0, lengths), squares

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.backend import Scalings, accelerator
+
 CHECK_EVERY = 10
 MAX_ITERATIONS = 2000
 THRESHOLD = 1e-3
@@ -41,6 +43,19 @@ def _scaled(cost: NDArray[np.float64], epsilon: float) -> Transport:
     n, m = cost.shape
     lowest = float(cost.min())
     kernel = np.exp((lowest - cost) / epsilon)
+    gpu = accelerator()
+    found = (
+        _scale(kernel)
+        if gpu is None
+        else gpu.scale(kernel, every=CHECK_EVERY, most=MAX_ITERATIONS, threshold=THRESHOLD)
+    )
+    potentials = epsilon * (np.log(found.u).mean() + np.log(found.v).mean()) + lowest
+    value = potentials + epsilon * (np.log(n * m) - (found.mass - 1))
+    return Transport(float(value), epsilon, found.iterations, found.converged)
+
+
+def _scale(kernel: NDArray[np.float64]) -> Scalings:
+    n, m = kernel.shape
     u = np.ones(n)
     v = np.ones(m)
     iteration, converged = 0, False
@@ -50,11 +65,7 @@ def _scaled(cost: NDArray[np.float64], epsilon: float) -> Transport:
             u = (1 / n) / (kernel @ v)
         iteration += CHECK_EVERY
         converged = float(np.abs(v * (u @ kernel) - 1 / m).sum()) < THRESHOLD
-    mass = float(u @ kernel @ v)
-    potentials = epsilon * (np.log(u).mean() + np.log(v).mean()) + lowest
-    return Transport(
-        float(potentials + epsilon * (np.log(n * m) - (mass - 1))), epsilon, iteration, converged
-    )
+    return Scalings(u, v, float(u @ kernel @ v), iteration, converged)
 
 
 def _log_domain(cost: NDArray[np.float64], epsilon: float) -> Transport:
