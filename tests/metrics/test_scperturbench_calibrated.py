@@ -152,6 +152,21 @@ def test_the_observed_effect_itself_reaches_the_optimum_of_errors_and_correlatio
     assert values["error_ratio"] < 0.05
 
 
+def test_what_all_perturbations_share_correlates_only_until_the_mean_is_taken_off():
+    plain, centred = [], []
+    for seed in range(20):
+        one = Experiment(seed, strength=0.5)
+        one.common = 3 * one.common
+        one.observed = (one.observed + 2 / 3 * one.common).astype(np.float32)
+        shared = one.common + np.random.default_rng(seed).normal(0, 1e-3, 40)
+        values = effect_error.condition_values(one.effects(shared))
+        plain.append(values["pcc_delta"])
+        centred.append(values["pcc_delta_centred"])
+    assert np.mean(plain) > 0.8
+    assert abs(np.mean(centred)) < 0.15
+    assert "beyond the mean" in effect_error.pcc_delta_centred(one.effects(one.common)).reason
+
+
 def test_the_error_ratio_of_the_true_effect_is_0_and_of_no_effect_1_on_average():
     parts = {"true": [], "none": []}
     for seed in range(200):
