@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics import pair_scores
 from harness.metrics.card import Direction, Undefined, Value, metric
-from harness.metrics.inputs import ConditionCells, ContextProfiles, Controls, Profile
-from harness.metrics.moments import moments
+from harness.metrics.inputs import ConditionCells, ContextProfiles, Profile
 from harness.metrics.pair_scores import HIGHER_IS_BETTER, Cloud, VectorScore, all_pairs, mmd_of_all_pairs
 from harness.metrics.pca import PrincipalAxes
-from harness.metrics.perturbench_aggregations import log_fold_change, overestimated_variance_test
+from harness.metrics.perturbench_aggregations import log_fold_change
 from harness.metrics.perturbench_ranks import NORMALISERS, Normaliser, Places, places
-from harness.metrics.sampling import sample
+from harness.metrics.perturbench_side import RANK_CELLS as RANK_CELLS
+from harness.metrics.perturbench_side import Side as Side
+from harness.metrics.perturbench_side import side as side
 
 PANEL: Final = "perturbench"
 REFERENCE = "PerturBench 2025 (arXiv 2408.10609), evaluation code of 2026-02"
 STAMP = NORMALISERS["n-1"]
 """What ranks of this panel are stamped with; ranks of other releases are not comparable."""
-VALUE_CELLS = 2000
-"""Cells of a condition and side that `mmd_pca` compares; a seeded sample where there are more."""
-RANK_CELLS = 128
-"""Cells of a condition and side that the ranks of `mmd_pca` compare, where every prediction meets every truth."""
 ONE_PERTURBATION = "there is one perturbation in this context, nothing to rank it among"
 TOO_FEW = "a t-test needs two cells in the group and two controls"
 NO_CELLS = "there are no cells to compare, only profiles"
-NOT_FINITE = "the profile is not finite"
 
 _error = partial(
     metric, panel=PANEL, reference=REFERENCE, direction=Direction.LOWER, optimum=0.0, range=(0.0, np.inf)
@@ -154,40 +149,6 @@ RANKS: dict[str, Callable[..., NDArray[np.float64]]] = {
 }  # fmt: skip
 CONTEXT_NAMES = tuple(f"{name}_{of}" for name in RANKS for of in METRICS)
 NAMES = (*CONDITION_NAMES, *CONTEXT_NAMES)
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a condition; of the observed side it is computed once for all predictions."""
-
-    scores: Profile | None
-    """t-scores against the controls; None where there are too few cells."""
-    cloud: Cloud | None
-    """Cells in the space of the principal axes; None where there is none."""
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The side as arrays, to be stored."""
-        return {name: value for name in ("scores", "cloud") if (value := getattr(self, name)) is not None}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Side:
-        """A side that was stored."""
-        return cls(arrays.get("scores"), arrays.get("cloud"))
-
-    def for_ranks(self, seed: int) -> Side:
-        """With no more cells than ranks compare."""
-        if self.cloud is None:
-            return self
-        return Side(self.scores, self.cloud[sample(len(self.cloud), RANK_CELLS, seed)])
-
-
-def side(cells: NDArray[Any], controls: Controls, axes: PrincipalAxes | Undefined, seed: int) -> Side:
-    """t-scores of cells [cells, genes] against the controls, and the cells in the space of the axes."""
-    tested = len(cells) > 1 and len(controls.cells) > 1
-    scores = overestimated_variance_test(moments(cells), controls.moments)[0] if tested else None
-    if isinstance(axes, Undefined):
-        return Side(scores, None)
-    return Side(scores, axes.project(cells[sample(len(cells), VALUE_CELLS, seed)]))
 
 
 def condition_values(
