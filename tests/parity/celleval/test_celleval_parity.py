@@ -10,9 +10,15 @@ from harness.parity import celleval
 CASES = celleval.cases(Path(__file__).parent)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
-def test_every_column_array_and_aggregate_of_a_public_case_is_reproduced(case):
-    deviations = celleval.check(case)
+@pytest.fixture(scope="module")
+def checked():
+    """The deviations of every public case."""
+    return {case.stem: celleval.check(case) for case in CASES}
+
+
+@pytest.mark.parametrize("case", [case.stem for case in CASES])
+def test_every_column_array_and_aggregate_of_a_public_case_is_reproduced(case, checked):
+    deviations = checked[case]
     assert [d for d in deviations if not d.ok] == []
     compared = {d.metric for d in deviations if d.compared}
     assert set(celleval.celleval.NAMES) <= compared
@@ -23,14 +29,13 @@ def test_all_five_public_cases_are_there():
     assert [case.stem[:2] for case in CASES] == ["p1", "p2", "p3", "p4", "p5"]
 
 
-def test_only_coincident_cells_widen_a_tolerance():
-    widened = {d.case for case in CASES for d in celleval.check(case) if d.tolerance > celleval.TOLERANCE}
+def test_only_coincident_cells_widen_a_tolerance(checked):
+    widened = {d.case for found in checked.values() for d in found if d.tolerance > celleval.TOLERANCE}
     assert widened == {"p3_pred_equals_control"}
 
 
-def test_a_missing_label_is_refused_by_name():
-    case = next(case for case in CASES if case.stem == "p5_missing_perturbation")
-    refusal = next(d for d in celleval.check(case) if d.metric.startswith("refusal"))
+def test_a_missing_label_is_refused_by_name(checked):
+    refusal = next(d for d in checked["p5_missing_perturbation"] if d.metric.startswith("refusal"))
     assert refusal.ok
     assert refusal.note == "1 missing: G7"
 
