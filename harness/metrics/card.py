@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,8 +62,18 @@ class Card:
     """When it misleads."""
     may_rank: bool
     """Whether it may rank submissions and carry claims."""
-    version: str
-    """Hash of the definition: results of different versions never share a table."""
+    module: str
+    """Where it is defined."""
+
+    @property
+    def version(self) -> str:
+        """Hash of the definition, kernels included: results of different versions never share a table."""
+        return (
+            Digest("metric")
+            .field("card", f"{self.panel}.{self.name}")
+            .strings("source", map(_source_hash, _definition(self.module)))
+            .hexdigest()[:12]
+        )
 
     def better(self, a: float, b: float) -> bool:
         """Whether value a is better than value b."""
@@ -94,11 +105,9 @@ def metric(
     def declare(function: Callable[P, R]) -> Callable[P, R]:
         title = name or function.__name__
         description = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        source = Digest("metric").field("name", title).field("panel", panel)
-        source.field("source", inspect.getsource(function))
         card = Card(
             title, panel, description, reference, direction, optimum, range, unit, needs, pathologies, may_rank,
-            source.hexdigest()[:12],
+            function.__module__,
         )  # fmt: skip
         function.card = card  # type: ignore[attr-defined]
         function.cards = tuple(_variants(card, variants or {})) or (card,)  # type: ignore[attr-defined]
@@ -117,6 +126,28 @@ def cards() -> dict[str, Card]:
                 if isinstance(card, Card):
                     found[f"{card.panel}.{card.name}"] = card
     return dict(sorted(found.items()))
+
+
+@cache
+def _definition(module: str) -> tuple[str, ...]:
+    """The module of a metric and every module of its package that it stands on, sorted by name."""
+    package = module.rpartition(".")[0] + "."
+    found, open_modules = set(), [module]
+    while open_modules:
+        name = open_modules.pop()
+        if name in found or name == __name__:
+            continue
+        found.add(name)
+        for value in vars(sys.modules[name]).values():
+            origin = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+            if isinstance(origin, str) and (origin + ".").startswith(package) and origin in sys.modules:
+                open_modules.append(origin)
+    return tuple(sorted(found))
+
+
+@cache
+def _source_hash(module: str) -> str:
+    return Digest("source").field(module, inspect.getsource(sys.modules[module])).hexdigest()
 
 
 def _variants(card: Card, variants: Mapping[str, str]) -> Iterator[Card]:
