@@ -35,19 +35,24 @@ def read_json(path: Path, kind: str) -> Any:
         raise HarnessError(f"{kind} is not readable JSON", where=path, got=error) from None
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never a part."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part.
+
+    `durable` waits for the disk, so that not even a power cut leaves a part.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_sibling(path)
     try:
         with partial.open("wb") as handle:
             handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
+            if durable:
+                handle.flush()
+                os.fsync(handle.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -39,7 +39,7 @@ def root() -> None:
 @app.command()
 def predictions(
     preds: Path = typer.Option(..., help="Predictions: an .npz file, or a folder of .npy files."),
-    out: Path = typer.Option(..., help="New folder for metrics.json and metrics.parquet."),
+    out: Path = typer.Option(..., help="New folder for metrics.json, calibration.json, metrics.parquet."),
     data: str = typer.Option(None, help="Dataset, by name or folder.", autocompletion=complete_dataset),
     split: str = typer.Option(None, help="Split, by name or hash.", autocompletion=complete_split_name),
     task: str = typer.Option(
@@ -58,15 +58,13 @@ def predictions(
 
     Example: `harness eval predictions --data demo --split context_ood --preds predictions.npz --out scores`
     """
-    import pyarrow.parquet as pq
-
     from harness.cli.progress import live_steps
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
     from harness.contract.predictions import open_predictions
-    from harness.scoring.evaluate import evaluate, expected_rows
+    from harness.scoring.evaluate import evaluate, expected_rows, write_evaluation
     from harness.settings import load_settings
-    from harness.storage import new_folder, write_json
+    from harness.storage import new_folder
     from harness.tasks.build import build_task
     from harness.tasks.truth import load_truth
 
@@ -94,8 +92,7 @@ def predictions(
             rows=rows.value,
             progress=lambda done, of: steps.within("conditions", done, of),
         )
-        write_json(folder / "metrics.json", evaluation.document)
-        pq.write_table(evaluation.table(out.name), folder / "metrics.parquet", compression="zstd")
+        write_evaluation(folder, evaluation, out.name)
     if as_json:
         print_json({"path": str(out), "metrics": evaluation.document})
         return

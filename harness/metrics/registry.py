@@ -1,34 +1,65 @@
-"""The panels that are computed on blocks of condition effects: the functions behind their cards."""
+"""The panels: which metrics each has, and how its values are brought together."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
+from functools import cache
+from typing import Literal
 
-from harness.metrics import first
-from harness.metrics.card import Card
-from harness.metrics.scores import Scores
+from harness.errors import UnknownNameError
+from harness.metrics.card import Card, cards
 
-PANELS: dict[str, ModuleType] = {first.PANEL: first}
-"""Panel → the module of its family."""
+Weight = Literal["test cells", "conditions"]
+HEADLINE = (
+    "calibrated.wmse", "calibrated.pcc_delta_centred", "calibrated.retrieval", "calibrated.energy_skill",
+    "uncertainty.crps_skill", "uncertainty.coverage_90_error",
+)  # fmt: skip
+"""The set that a scorecard begins with; the first carries claims and gates."""
 
 
 @dataclass(frozen=True)
-class BlockMetric:
-    """A metric that scores many conditions in one call."""
+class Panel:
+    """One family of metrics."""
 
-    card: Card
-    arguments: tuple[str, ...]
-    """Among `predicted`, `observed`, `variance`: arrays [conditions, genes]."""
-    function: Callable[..., Scores]
+    name: str
+    title: str
+    metrics: tuple[str, ...]
+    """Every value that it always has, or a reason."""
+    weight: Weight
+    """What counts equally where values are averaged: cells as published, conditions (and contexts) where calibrated."""
 
 
-def block_metrics(panel: str) -> list[BlockMetric]:
-    """The metrics of a panel in the order of its module: every function with a card."""
-    return [
-        BlockMetric(value.card, tuple(inspect.signature(value).parameters), value)
-        for value in vars(PANELS[panel]).values()
-        if isinstance(getattr(value, "card", None), Card)
-    ]
+@cache
+def panels() -> dict[str, Panel]:
+    """Every panel by name."""
+    from harness.metrics import (
+        celleval,
+        collapse,
+        perturbench,
+        retrieval,
+        scperturbench,
+        scperturbench_calibrated,
+        uncertainty,
+    )
+
+    calibrated = (*scperturbench_calibrated.NAMES, *retrieval.NAMES)
+    found = (
+        Panel("scperturbench", "scPerturBench, as published", scperturbench.NAMES, "test cells"),
+        Panel("perturbench", "PerturBench, as published", perturbench.NAMES, "test cells"),
+        Panel("celleval", "cell-eval, as published", celleval.NAMES, "test cells"),
+        Panel("calibrated", "calibrated", calibrated, "conditions"),
+        Panel("collapse", "mode collapse", collapse.NAMES, "conditions"),
+        Panel("uncertainty", "uncertainty", uncertainty.NAMES, "conditions"),
+    )
+    return {panel.name: panel for panel in found}
+
+
+def find_cards(name: str) -> list[Card]:
+    """The cards of a metric, by `panel.metric`, or by the metric's name in every panel that has it."""
+    known = cards()
+    if name in known:
+        return [known[name]]
+    found = [card for card in known.values() if card.name == name]
+    if not found:
+        raise UnknownNameError("metric", name, {*known, *(card.name for card in known.values())})
+    return found

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from harness.contract.predictions import PREDICTIONS_FILE
 from harness.contract.status import RunStatus
 from harness.contract.task import NamedHash
@@ -21,12 +19,10 @@ from harness.records.record import RunConfig, RunRecord
 from harness.records.run_folder import (
     CONFIG_FILE,
     LOG_FILE,
-    METRICS_FILE,
     MODEL,
     PREDICTIONS,
     SPLIT_FILE,
     STATUS_FILE,
-    TABLE_FILE,
     RunFolder,
     new_run,
     open_run,
@@ -36,7 +32,7 @@ from harness.records.run_folder import (
     write_record,
 )
 from harness.schedulers.execution import Executed
-from harness.scoring.evaluate import Evaluation, predictions_in
+from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
 from harness.storage import write_json, write_text
 
@@ -75,8 +71,7 @@ def write_run(
         write_text(folder / STATUS_FILE, status_line(ending.status, ending.reason))
         predictions = _keep_output(folder, executed, discard_predictions)
         if ending.evaluation is not None:
-            write_json(folder / METRICS_FILE, ending.evaluation.document)
-            pq.write_table(ending.evaluation.table(final), folder / TABLE_FILE, compression="zstd")
+            write_evaluation(folder, ending.evaluation, final)
         execution = executed.execution if executed else None
         record = RunRecord(
             run=final,

@@ -202,7 +202,19 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
     heard.step(STEPS[3])
     with clock.step("score"):
         evaluation = _score(plan, task, file, heard)
-    return Ending(RunStatus.OK, RunStatus.OK.meaning, done.started, evaluation)
+    status, reason = scored_status(evaluation)
+    return Ending(status, reason, done.started, evaluation)
+
+
+def scored_status(evaluation: Evaluation) -> tuple[RunStatus, str]:
+    """`ok`, or `incomplete` where a metric has neither a value nor a reason."""
+    if evaluation.complete:
+        return RunStatus.OK, RunStatus.OK.meaning
+    missing = evaluation.document["missing"]
+    return (
+        RunStatus.INCOMPLETE,
+        f"{len(missing)} metrics have neither value nor reason: {', '.join(missing[:5])}",
+    )
 
 
 def _score(plan: Plan, task: Task, file: PredictionsFile, heard: Listener) -> Evaluation:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contract.predictions import PredictionsFile
+from harness.contract.predictions import Expected, PredictionsFile
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError
+from harness.tasks.folder import Task
 from harness.tasks.truth import Truth
+
+RowsKind = Literal["query", "dataset"]
+"""What `idx` counts: rows of the task's query, or rows of the dataset, as older files do."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,32 @@ class Answers:
     file: PredictionsFile
     rows: tuple[NDArray[np.int64], ...]
     """Per condition of the truth: positions in the file; none where the file does not speak of it."""
+    asked: tuple[NDArray[np.int64], ...]
+    """Per condition: for each of its rows the dataset row whose control cell it starts from; −1: zeros stand in."""
+    by_query: bool
+    """Whether `asked` are the task's own control cells; otherwise the hidden cells, each with its matched control."""
+
+    def cells(
+        self, dataset: PerturbDataset, condition: int, noise: np.random.Generator | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Control cells of a condition's rows, and the predicted cells on top of them. [rows, genes] each
+
+        `noise` draws Gaussian noise of the predicted variance, for variances that are the spread of single cells.
+        """
+        basal = self._basal(dataset, self.asked[condition])
+        rows = self.rows[condition]
+        predicted = basal + np.asarray(self.file.mean[rows])
+        if noise is not None and self.file.var is not None:
+            drawn = noise.standard_normal(predicted.shape, np.float32)
+            predicted += drawn * np.sqrt(np.asarray(self.file.var[rows]))
+        return basal, predicted
+
+    def _basal(self, dataset: PerturbDataset, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if not self.by_query:
+            return dataset.X_control(rows)
+        basal = np.asarray(dataset.X[np.maximum(rows, 0)])
+        basal[rows < 0] = 0
+        return basal
 
     def mean(self, conditions: Sequence[int]) -> NDArray[np.float64]:
         """Predicted effects: the mean over each condition's rows. [conditions, genes]"""
@@ -55,7 +85,8 @@ def answers_to_queries(file: PredictionsFile, truth: Truth) -> Answers:
     by_condition = np.argsort(truth.query_condition, kind="stable")
     counts = np.bincount(truth.query_condition, minlength=len(truth.conditions))
     parts = np.split(by_condition, np.cumsum(counts)[:-1])
-    return Answers(file, tuple(np.asarray(file.order[part], np.int64) for part in parts))
+    rows = tuple(np.asarray(file.order[part], np.int64) for part in parts)
+    return Answers(file, rows, tuple(truth.query_row[part] for part in parts), by_query=True)
 
 
 def answers_to_dataset_rows(file: PredictionsFile, truth: Truth, dataset: PerturbDataset) -> Answers:
@@ -76,4 +107,20 @@ def answers_to_dataset_rows(file: PredictionsFile, truth: Truth, dataset: Pertur
             expected="every hidden row of every reported condition",
             mend="predict all rows of the evaluation split",
         )
-    return Answers(file, rows)
+    return Answers(file, rows, tuple(asked.rows for asked in truth.conditions), by_query=False)
+
+
+def answers_of(file: PredictionsFile, truth: Truth, dataset: PerturbDataset, rows: RowsKind) -> Answers:
+    """Predictions by condition, whatever their rows are."""
+    if rows == "query":
+        return answers_to_queries(file, truth)
+    return answers_to_dataset_rows(file, truth, dataset)
+
+
+def expected_rows(task: Task, truth: Truth, rows: RowsKind, *, var_required: bool) -> Expected:
+    """What a predictions file must answer: the query rows, or the hidden dataset rows of the reported conditions."""
+    if rows == "query":
+        return Expected.of(task.card, var_required=var_required)
+    asked = [condition.rows for condition in truth.conditions if condition.kind == "reported"]
+    hidden = np.sort(np.concatenate(asked))
+    return Expected(len(hidden), len(task.card.genes), task.card.genes, var_required, hidden)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from harness.contract.task import EvalSplit, NamedHash
-from harness.metrics.registry import PANELS, block_metrics
-from harness.scoring.answers import Answers
-from harness.scoring.levels import panel_levels
-from harness.scoring.score import ScoredCondition, Variance
+from harness.metrics import collapse
+from harness.metrics.card import cards
+from harness.metrics.celleval import STAMP as CELLEVAL
+from harness.metrics.perturbench import STAMP as PERTURBENCH
+from harness.metrics.registry import Panel, panels
+from harness.metrics.uncertainty import task_values
+from harness.metrics.uncertainty_document import uncertainty_document
+from harness.scoring.answers import Answers, RowsKind
+from harness.scoring.context_stage import ScoredContext
+from harness.scoring.engine import Engine, Scored
+from harness.scoring.levels import PanelLevels
+from harness.scoring.truth_cache import metrics_version
 from harness.tasks.truth import Truth
 
-FINAL_PANELS = ("scperturbench", "perturbench", "celleval", "uncertainty")
-RowsKind = Literal["query", "dataset"]
+UNCERTAINTY = "uncertainty"
 NOT_BLINDED = (
     "not blinded: idx are dataset rows, so whoever made the file could see which cells are asked for"
 )
@@ -31,59 +38,95 @@ class ScoredTask:
     dataset: NamedHash
     split: NamedHash
     eval_split: EvalSplit
+    unit: str
+    """`cell` or `profile`."""
 
 
-def metrics_document(
-    task: ScoredTask,
-    truth: Truth,
-    answers: Answers,
-    variance: Variance,
-    scored: Sequence[ScoredCondition],
-    *,
-    rows: RowsKind,
-) -> dict[str, Any]:
+def metrics_document(engine: Engine, scored: Scored) -> dict[str, Any]:
     """Everything that `metrics.json` holds."""
-    reported = of_kind(scored, truth, "reported")
-    supported = [one for one in reported if answers.supported(one.index)]
-    missing = [name for name in FINAL_PANELS if name not in PANELS]
-    not_ranked = [f"panels are incomplete: {', '.join(missing)} are not computed"] if missing else []
-    return {
-        "schema": 1,
+    task = _scored_task(engine)
+    truth, answers, variance = engine.truth, engine.answers, scored.variance
+    document: dict[str, Any] = {
+        "schema": 2,
         "task": {
             "name": task.name,
             "dataset": task.dataset.model_dump(),
             "split": task.split.model_dump(),
             "eval_split": task.eval_split,
+            "unit": task.unit,
         },
-        "panels": list(PANELS),
-        "complete": not missing,
-        "missing_panels": missing,
-        "predictions": {
-            "rows": rows,
-            "blinded": rows == "query",
-            "not_ranked": not_ranked + ([NOT_BLINDED] if rows == "dataset" else []),
-            "notes": list(answers.file.notes),
-        },
+        "panels": list(panels()),
+        "versions": versions(),
+        "predictions": _predictions(answers, engine.inputs.rows),
         "variance": {"source": variance.source, "kind": variance.kind}
         | ({"reason": variance.reason} if variance.reason else {}),
         "supported": _support_shares(answers),
         "conditions": dict(Counter(asked.kind for asked in truth.conditions)),
         "notes": list(truth.notes),
-        **_panels(reported, truth),
+        **level_panels(scored.contexts, truth, "reported"),
+        UNCERTAINTY: uncertainty_document(scored.summary, task_values(scored.summary)),
         "subsets": {
-            "iid": _panels(of_kind(scored, truth, "iid"), truth),
-            "supported": _panels(supported, truth),
+            "iid": level_panels(scored.contexts, truth, "iid"),
+            "supported": level_panels(scored.contexts, truth, "reported", answers.supported),
         },
     }
+    del document["subsets"]["supported"][collapse.PANEL]  # of all predictions of a context or of none
+    spreads = [one.spread for one in scored.contexts if one.kind == "reported"]
+    document[collapse.PANEL]["flag"] = collapse.flag(collapse.global_values(spreads)["variance_ratio"])
+    missing = missing_metrics(document)
+    return document | {"complete": not missing, "missing": missing}
 
 
-def of_kind(scored: Sequence[ScoredCondition], truth: Truth, kind: str) -> list[ScoredCondition]:
-    """The scored conditions of one kind."""
-    return [one for one in scored if truth.conditions[one.index].kind == kind]
+def level_panels(
+    contexts: Sequence[ScoredContext],
+    truth: Truth,
+    kind: str,
+    keep: Callable[[int], bool] = lambda _: True,
+) -> dict[str, Any]:
+    """The levels of every panel but uncertainty, for the conditions of a kind."""
+    chosen = [one for one in contexts if one.kind == kind]
+    return {panel.name: PanelLevels.of(panel, truth, chosen, keep).levels() for panel in level_only_panels()}
 
 
-def _panels(scored: Sequence[ScoredCondition], truth: Truth) -> dict[str, Any]:
-    return {name: panel_levels(scored, truth, [m.card.name for m in block_metrics(name)]) for name in PANELS}
+def level_only_panels() -> list[Panel]:
+    """The panels whose document is their levels."""
+    return [panel for name, panel in panels().items() if name != UNCERTAINTY]
+
+
+def missing_metrics(document: Mapping[str, Any]) -> list[str]:
+    """Metrics of any panel that have neither a value nor a reason."""
+    missing = []
+    for name, panel in panels().items():
+        found = document.get(name, {}).get("global", {})
+        for metric in panel.metrics:
+            summary = found.get(metric, {})
+            if summary.get("value") is None and not summary.get("reason"):
+                missing.append(f"{name}.{metric}")
+    return missing
+
+
+def versions() -> dict[str, Any]:
+    """What the values are versions of: results of different ones never share a table."""
+    by_panel: dict[str, dict[str, str]] = {name: {} for name in panels()}
+    for card in cards().values():
+        if card.panel in by_panel:
+            by_panel[card.panel][card.name] = card.version
+    semantics = {"celleval": CELLEVAL, "perturbench": PERTURBENCH}
+    return {"code": metrics_version()[:12], "metrics": by_panel, "semantics": semantics}
+
+
+def _scored_task(engine: Engine) -> ScoredTask:
+    card = engine.inputs.task.card
+    return ScoredTask(card.name, card.dataset, card.split, card.eval_split, card.unit)
+
+
+def _predictions(answers: Answers, rows: RowsKind) -> dict[str, Any]:
+    return {
+        "rows": rows,
+        "blinded": rows == "query",
+        "not_ranked": [NOT_BLINDED] if rows == "dataset" else [],
+        "notes": list(answers.file.notes),
+    }
 
 
 def _support_shares(answers: Answers) -> dict[str, float] | None:

@@ -1,25 +1,33 @@
-"""The scorer as one call: accepted predictions and a built task in, `metrics.json` and its long table out."""
+"""The scorer as one call: accepted predictions and a built task in, the documents of a run out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from harness.contract.predictions import Expected, PredictionsFile
+from harness.contract.predictions import PredictionsFile
 from harness.datasets.dataset import PerturbDataset
-from harness.scoring.answers import answers_to_dataset_rows, answers_to_queries
-from harness.scoring.document import RowsKind, ScoredTask, metrics_document
-from harness.scoring.filled_variance import filled_variance, train_effects
+from harness.scoring.answers import RowsKind, expected_rows
+from harness.scoring.document import UNCERTAINTY, metrics_document
+from harness.scoring.engine import Engine, Progress, Scored, ScoreInputs
 from harness.scoring.long_table import long_table
-from harness.scoring.score import ScoredCondition, Variance, VarKind, score_conditions
+from harness.scoring.threads import one_blas_thread
+from harness.scoring.variance import Variance, VarKind
+from harness.scoring.workers import fitting_workers, score_in_processes
 from harness.splits.split import Split
+from harness.storage import write_json
 from harness.tasks.folder import Task
-from harness.tasks.truth import Truth, load_truth
+
+__all__ = ["Evaluation", "evaluate", "expected_rows", "predictions_in", "put_together", "write_evaluation"]
+METRICS_FILE = "metrics.json"
+CALIBRATION_FILE = "calibration.json"
+TABLE_FILE = "metrics.parquet"
 
 
 @dataclass(frozen=True)
@@ -28,22 +36,25 @@ class Evaluation:
 
     document: dict[str, Any]
     """The content of `metrics.json`."""
-    scored: list[ScoredCondition]
-    truth: Truth
-    variance: Variance
+    engine: Engine
+    scored: Scored
+
+    @property
+    def complete(self) -> bool:
+        """Whether every metric of every panel has a value or a reason."""
+        return not self.document["missing"]
+
+    @property
+    def variance(self) -> Variance:
+        return self.scored.variance
+
+    def calibration(self) -> dict[str, Any]:
+        """The content of `calibration.json`: the uncertainty panel on its own."""
+        return {key: self.document[key] for key in ("schema", "task", "variance", "versions", UNCERTAINTY)}
 
     def table(self, run: str) -> pa.Table:
         """The long table, under the name of its run."""
-        return long_table(run, self.document, self.scored, self.truth)
-
-
-def expected_rows(task: Task, truth: Truth, rows: RowsKind, *, var_required: bool) -> Expected:
-    """What a predictions file must answer: the query rows, or the hidden dataset rows of the reported conditions."""
-    if rows == "query":
-        return Expected.of(task.card, var_required=var_required)
-    asked = [condition.rows for condition in truth.conditions if condition.kind == "reported"]
-    hidden = np.sort(np.concatenate(asked))
-    return Expected(len(hidden), len(task.card.genes), task.card.genes, var_required, hidden)
+        return long_table(run, self.document, self.scored, self.engine.truth)
 
 
 def evaluate(
@@ -54,30 +65,38 @@ def evaluate(
     *,
     var_kind: VarKind,
     rows: RowsKind = "query",
-    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+    keep: bool = True,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """Score accepted predictions. Where they have no variance, one is filled from training residuals and named so."""
-    truth = load_truth(task)
-    by_query = rows == "query"
-    answers = answers_to_queries(file, truth) if by_query else answers_to_dataset_rows(file, truth, dataset)
-    variance = resolve_variance(dataset, split, file, var_kind)
-    scored = score_conditions(dataset, truth, answers, variance, progress)
-    named = ScoredTask(task.card.name, task.card.dataset, task.card.split, task.card.eval_split)
-    document = metrics_document(named, truth, answers, variance, scored, rows=rows)
-    return Evaluation(document, scored, truth, variance)
+    """Score accepted predictions. Where they have no variance, one is filled from training residuals and named so.
+
+    `workers`: processes for the first stage; by default as many as pay. Any number gives the same bits.
+    """
+    engine = Engine(ScoreInputs(dataset, split, task, file, var_kind, rows, keep))
+    wanted = fitting_workers(engine.size) if workers is None else workers
+    with tempfile.TemporaryDirectory(prefix="harness-score-") as scratch:
+        if wanted > 1:
+            folders = score_in_processes(engine, Path(scratch), wanted, progress)
+        else:
+            folders = [Path(scratch) / "shard-1-of-1"]
+            engine.score_shard(1, 1, folders[0], progress)
+        return put_together(engine, folders)
 
 
-def resolve_variance(
-    dataset: PerturbDataset, split: Split, file: PredictionsFile, var_kind: VarKind
-) -> Variance:
-    """The submission's own variance, else the filled one."""
-    if file.var is not None:
-        return Variance("native", var_kind)
-    filled = filled_variance(train_effects(dataset, split))
-    if filled is None:
-        reason = "no variance was given, and fewer than two training conditions leave nothing to fill it from"
-        return Variance("none", "observed", reason=reason)
-    return Variance("filled", "observed", filled)
+def put_together(engine: Engine, folders: Sequence[Path]) -> Evaluation:
+    """The stages after the first, from the folders of all shards."""
+    with tempfile.TemporaryDirectory(prefix="harness-score-") as scratch, one_blas_thread():
+        scored = engine.finish(folders, Path(scratch))
+        document = metrics_document(engine, scored)
+        return Evaluation(document, engine, scored)
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation, run: str) -> None:
+    """Write the documents of scored predictions into a folder."""
+    write_json(folder / METRICS_FILE, evaluation.document)
+    write_json(folder / CALIBRATION_FILE, evaluation.calibration())
+    pq.write_table(evaluation.table(run), folder / TABLE_FILE, compression="zstd")
 
 
 def predictions_in(folder: Path) -> Path | None:

@@ -20,16 +20,16 @@ def test_an_empty_folder_lists_nothing(run_harness):
 def test_a_run_is_listed_and_shown(run_harness, run):
     (entry,) = json.loads(run_harness("runs", "list", "--json").stdout)
     assert entry["run"] == run.name
-    assert entry["scores"]["first"]["rmse"]["value"] > 0
+    assert entry["scores"]["calibrated"]["wmse"]["value"] > 0
     assert run.name in run_harness("runs", "list").stdout
     shown = run_harness("runs", "show", "last")
-    assert "rmse" in shown.stdout
+    assert "wmse" in shown.stdout
     assert "process+limits" in shown.stdout
 
 
 def test_a_run_with_a_changed_byte_is_not_shown(run_harness, run):
     path = run / "metrics.json"
-    path.write_text(path.read_text().replace("false", "true", 1))
+    path.write_text(path.read_text().replace("true", "false", 1))
     done = run_harness("runs", "show", run.name)
     assert done.returncode == 4
     assert "metrics.json" in done.stderr

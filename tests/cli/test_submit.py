@@ -15,7 +15,7 @@ def test_submit_ends_with_a_table_a_status_and_the_path_of_the_run(run_harness, 
     assert lines[-1].startswith("runs/")
     assert lines[-2].startswith("status: ok")
     assert "isolation: process+limits" in lines
-    assert any("rmse" in line for line in lines)
+    assert any("wmse" in line for line in lines)
     assert done.stderr == ""
 
 
@@ -24,7 +24,7 @@ def test_json_holds_record_and_metrics(run_harness):
     assert told["record"]["status"] == "ok"
     assert told["record"]["seed"] == 3
     assert told["record"]["submission"]["variant"] == "high"
-    assert told["metrics"]["first"]["global"]["rmse"]["value"] > 0
+    assert told["metrics"]["calibrated"]["global"]["wmse"]["value"] > 0
 
 
 def test_a_parameter_is_read_as_the_kind_of_its_default(run_harness, project):

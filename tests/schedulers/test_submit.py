@@ -39,8 +39,8 @@ def test_a_good_run_leaves_a_whole_folder(request_for, tiny, tiny_split):
     assert record.peak_rss_bytes > 0
     names = {path.name for path in run.path.iterdir()}
     assert names == {
-        "config.json", "split_hash.txt", "predictions.npz", "metrics.json", "metrics.parquet", "record.json",
-        "log.txt", "status",
+        "config.json", "split_hash.txt", "predictions.npz", "metrics.json", "calibration.json", "metrics.parquet",
+        "record.json", "log.txt", "status",
     }  # fmt: skip
     assert {file: file_hash(run.path / file) for file in record.files} == record.files
     assert set(record.files) == names - {"record.json"}
@@ -55,25 +55,47 @@ def test_predicting_no_effect_has_the_error_of_the_effects_themselves(
     truth = load_truth(build_task(tiny, tiny_split, "val", cache=task_cache))
     by_context: dict[str, list[float]] = {}
     for i in truth.of_kind("reported"):
-        error = np.sqrt(np.mean(truth.delta(tiny, i) ** 2))
+        targets = tiny.meta.perturbations[truth.conditions[i].condition.pert]
+        genes = [g for g, gene in enumerate(tiny.genes) if gene not in targets]
+        error = np.mean(truth.delta(tiny, i, reference=0)[genes] ** 2)
         by_context.setdefault(truth.conditions[i].condition.context, []).append(error)
     expected = np.mean([np.mean(errors) for errors in by_context.values()])
-    assert metrics["first"]["global"]["rmse"]["value"] == pytest.approx(expected, rel=1e-12)
+    assert metrics["calibrated"]["global"]["mse"]["value"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_correlation_that_does_not_exist_is_null_with_its_reason(request_for):
-    summary = end(request_for()).metrics()["first"]["global"]["pearson_delta"]
+    summary = end(request_for()).metrics()["calibrated"]["global"]["pcc_delta"]
     assert summary["value"] is None
     assert summary["n"] == 0
     assert "constant" in summary["reason"]
 
 
-def test_metrics_say_plainly_which_panels_are_there(request_for):
-    metrics = end(request_for()).metrics()
-    assert metrics["panels"] == ["first"]
-    assert metrics["complete"] is False
-    assert "celleval" in metrics["missing_panels"]
-    assert "celleval" not in metrics
+def test_every_panel_is_there_and_whole(request_for):
+    run = end(request_for())
+    metrics = run.metrics()
+    assert metrics["panels"] == [
+        "scperturbench",
+        "perturbench",
+        "celleval",
+        "calibrated",
+        "collapse",
+        "uncertainty",
+    ]
+    assert metrics["missing"] == []
+    assert metrics["complete"] is True
+    calibration = json.loads((run.path / "calibration.json").read_text())
+    assert calibration["uncertainty"] == metrics["uncertainty"]
+
+
+def test_a_metric_without_value_and_reason_makes_a_run_incomplete(request_for, monkeypatch):
+    from harness.scoring import document
+
+    monkeypatch.setattr(document, "missing_metrics", lambda _: ["calibrated.wmse"])
+    run = end(request_for())
+    assert run.record.status is RunStatus.INCOMPLETE
+    assert run.record.status.exit_code == 16
+    assert "calibrated.wmse" in run.record.reason
+    assert (run.path / "metrics.json").is_file()
 
 
 def test_the_same_inputs_give_byte_identical_metrics_in_two_folders(request_for):
@@ -104,9 +126,9 @@ def test_the_long_table_holds_every_level(request_for):
     table = pq.read_table(run.path / "metrics.parquet").to_pandas()
     assert set(table["run"]) == {run.path.name}
     assert set(table["level"]) == {"global", "context", "perturbation", "condition"}
-    reported = table[(table["subset"] == "reported") & (table["metric"] == "rmse")]
-    document = run.metrics()["first"]
-    assert reported[reported["level"] == "global"]["value"].item() == document["global"]["rmse"]["value"]
+    reported = table[(table["subset"] == "reported") & (table["metric"] == "wmse")]
+    document = run.metrics()["calibrated"]
+    assert reported[reported["level"] == "global"]["value"].item() == document["global"]["wmse"]["value"]
     assert (reported["level"] == "context").sum() == len(document["per_context"])
     assert (reported["level"] == "perturbation").sum() == len(document["per_perturbation"])
 
@@ -122,7 +144,7 @@ def test_a_missing_variance_is_filled_and_named_so(request_for):
     assert run.record.variance == "filled"
     metrics = run.metrics()
     assert metrics["variance"] == {"source": "filled", "kind": "observed"}
-    assert 0.5 < metrics["first"]["global"]["coverage_90"]["value"] <= 1
+    assert 0.5 < metrics["uncertainty"]["global"]["coverage_90"]["value"] <= 1
 
 
 def test_discarded_predictions_leave_their_hash(request_for):

@@ -8,7 +8,6 @@ import pytest
 from harness.contract.predictions import open_predictions
 from harness.datasets.obs import Pool
 from harness.errors import HarnessError
-from harness.scoring import score
 from harness.scoring.evaluate import evaluate, expected_rows, predictions_in
 from harness.storage import canonical_json
 
@@ -41,10 +40,12 @@ def oracle(tiny, tiny_task, tiny_truth):
 
 
 def test_the_oracle_reaches_every_optimum(scored, oracle):
-    levels = scored(oracle, var=np.ones_like(oracle)).document["first"]["global"]
-    assert levels["rmse"]["value"] < 1e-6
-    assert levels["pearson_delta"]["value"] == pytest.approx(1, abs=1e-9)
-    assert levels["coverage_50"]["value"] == 1
+    document = scored(oracle, var=np.ones_like(oracle)).document
+    levels = document["calibrated"]["global"]
+    assert levels["mse"]["value"] < 1e-12
+    assert levels["pcc_delta"]["value"] == pytest.approx(1, abs=1e-9)
+    assert levels["retrieval"]["value"] == 1
+    assert document["uncertainty"]["global"]["coverage_50"]["value"] == 1
 
 
 def test_a_condition_is_the_mean_over_its_rows(scored, oracle, tiny_truth):
@@ -53,26 +54,37 @@ def test_a_condition_is_the_mean_over_its_rows(scored, oracle, tiny_truth):
     for condition in np.unique(tiny_truth.query_condition):
         rows = tiny_truth.query_condition == condition
         noise[rows] -= noise[rows].mean(axis=0)
-    noisy = scored(oracle + noise).document["first"]["global"]["rmse"]["value"]
-    assert noisy < 1e-5
+    noisy = scored(oracle + noise).document["calibrated"]["global"]["mse"]["value"]
+    assert noisy < 1e-10
 
 
 def test_values_stand_for_reported_conditions_and_iid_apart(scored, some_mean, tiny_truth):
     evaluation = scored(some_mean)
-    kinds = {tiny_truth.conditions[one.index].kind for one in evaluation.scored}
-    assert kinds == {"reported", "iid"}
+    assert {context.kind for context in evaluation.scored.contexts} == {"reported", "iid"}
     document = evaluation.document
-    assert document["first"]["global"]["rmse"]["n"] == len(tiny_truth.of_kind("reported"))
-    assert document["subsets"]["iid"]["first"]["global"]["rmse"]["n"] == len(tiny_truth.of_kind("iid"))
+    assert document["calibrated"]["global"]["mse"]["n"] == len(tiny_truth.of_kind("reported"))
+    assert document["subsets"]["iid"]["calibrated"]["global"]["mse"]["n"] == len(tiny_truth.of_kind("iid"))
 
 
-def test_canary_and_calibration_answers_change_no_value(scored, some_mean, tiny_truth):
+def test_canary_answers_change_no_value(scored, some_mean, tiny_truth):
     before = scored(some_mean, eval_name="a.npz").document
-    hidden = [*tiny_truth.of_kind("canary"), *tiny_truth.of_kind("calib")]
     changed = some_mean.copy()
-    changed[np.isin(tiny_truth.query_condition, hidden)] += 100
-    assert len(hidden)
+    changed[np.isin(tiny_truth.query_condition, tiny_truth.of_kind("canary"))] += 100
+    assert len(tiny_truth.of_kind("canary"))
     assert scored(changed, eval_name="b.npz").document == before
+
+
+def test_calibration_answers_change_recalibrated_values_alone(scored, some_mean, tiny_truth):
+    var = np.full_like(some_mean, 0.3)
+    before = scored(some_mean, var=var, eval_name="a.npz").document
+    changed = some_mean.copy()
+    changed[np.isin(tiny_truth.query_condition, tiny_truth.of_kind("calib"))] += 100
+    after = scored(changed, var=var, eval_name="b.npz").document
+    uncertainty = before["uncertainty"]["global"], after["uncertainty"]["global"]
+    different = {name for name in uncertainty[0] if uncertainty[0][name] != uncertainty[1][name]}
+    assert different
+    assert all(name.startswith(("conformal", "recalibrated")) for name in different)
+    assert all(before[panel] == after[panel] for panel in before["panels"] if panel != "uncertainty")
 
 
 def test_the_order_of_rows_in_the_file_changes_no_byte(scored, some_mean):
@@ -83,19 +95,11 @@ def test_the_order_of_rows_in_the_file_changes_no_byte(scored, some_mean):
     assert canonical_json(a) == canonical_json(b)
 
 
-@pytest.mark.parametrize("block", [1, 3, 1000])
-def test_the_size_of_blocks_changes_no_byte(scored, some_mean, monkeypatch, block):
-    whole = scored(some_mean, var=np.abs(some_mean), eval_name="a.npz").document
-    monkeypatch.setattr(score, "BLOCK_CONDITIONS", block)
-    parts = scored(some_mean, var=np.abs(some_mean), eval_name="b.npz").document
-    assert canonical_json(whole) == canonical_json(parts)
-
-
 def test_contexts_weigh_the_same_however_many_conditions_they_have(scored, some_mean, tiny_truth):
     evaluation = scored(some_mean)
-    document = evaluation.document["first"]
-    contexts = [summary["rmse"]["value"] for summary in document["per_context"].values()]
-    assert document["global"]["rmse"]["value"] == pytest.approx(np.mean(contexts), rel=1e-14)
+    document = evaluation.document["calibrated"]
+    contexts = [summary["mse"]["value"] for summary in document["per_context"].values()]
+    assert document["global"]["mse"]["value"] == pytest.approx(np.mean(contexts), rel=1e-14)
 
 
 @pytest.mark.parametrize("var_kind", ["effect", "observed", "cell"])
@@ -104,8 +108,10 @@ def test_the_kind_of_variance_decides_what_is_added(scored, some_mean, tiny, tin
     epistemic = np.full_like(some_mean, 0.02)
     evaluation = scored(some_mean, var=var, epistemic=epistemic, var_kind=var_kind)
     z = 1.6448536269514722
-    for one in evaluation.scored[:4]:
-        asked = tiny_truth.conditions[one.index]
+    found = dict(zip(evaluation.scored.indices, evaluation.scored.summary.values["coverage_90"], strict=True))
+    for index in tiny_truth.of_kind("reported")[:4].tolist():
+        asked = tiny_truth.conditions[index]
+        assert len(tiny_truth.references(asked.condition.context)) == 1
         cells = np.asarray(tiny.X[asked.rows], np.float64)
         reference = np.asarray(tiny.X[tiny.pool_rows(asked.condition.context, Pool.B)], np.float64)
         s_t, s_b = cells.var(axis=0, ddof=1) / len(cells), reference.var(axis=0, ddof=1) / len(reference)
@@ -114,10 +120,41 @@ def test_the_kind_of_variance_decides_what_is_added(scored, some_mean, tiny, tin
             "observed": np.full(len(s_t), 0.05),
             "cell": 0.05 / len(cells) + 0.02 + s_b,
         }[var_kind]
-        mean = some_mean[tiny_truth.query_condition == one.index].mean(axis=0, dtype=np.float64)
-        inside = np.abs(tiny_truth.delta(tiny, one.index, reference=0) - mean) <= z * np.sqrt(total)
-        if len(tiny_truth.references(asked.condition.context)) == 1:
-            assert one.values["coverage_90"] == pytest.approx(inside.mean(), abs=1e-12)
+        mean = some_mean[tiny_truth.query_condition == index].mean(axis=0, dtype=np.float64)
+        inside = np.abs(tiny_truth.delta(tiny, index, reference=0) - mean) <= z * np.sqrt(total)
+        assert found[index] == pytest.approx(inside.mean(), abs=1e-12)
+
+
+def test_published_values_count_by_test_cells(scored, some_mean, tiny_truth):
+    evaluation = scored(some_mean)
+    pairs = [
+        (one.values["scperturbench"]["mse_all"], len(tiny_truth.conditions[one.index].rows))
+        for context in evaluation.scored.contexts
+        if context.kind == "reported"
+        for one in context.conditions
+    ]
+    values, cells = (np.array(column) for column in zip(*pairs, strict=True))
+    found = evaluation.document["scperturbench"]["global"]["mse_all"]["value"]
+    assert found == pytest.approx((values * cells).sum() / cells.sum(), rel=1e-12)
+
+
+def test_predicted_cells_are_own_controls_plus_effect_with_noise_for_cell_variance_alone(
+    scored, some_mean, tiny, tiny_truth
+):
+    var = np.full_like(some_mean, 0.5)
+    index = int(tiny_truth.of_kind("reported")[0])
+    asked = tiny_truth.query_condition == index
+    plain = tiny.X[tiny_truth.query_row[asked]] + some_mean[asked]
+    for var_kind in ("effect", "cell"):
+        task = scored(some_mean, var=var, var_kind=var_kind).engine.task
+        basal, predicted = task.predicted(index)
+        assert np.array_equal(basal, tiny.X[tiny_truth.query_row[asked]])
+        noise = predicted - plain
+        if var_kind == "effect":
+            assert not noise.any()
+        else:
+            assert noise.std() == pytest.approx(np.sqrt(0.5), rel=0.1)
+            assert np.array_equal(task.predicted(index)[1], predicted)
 
 
 def test_fallback_rows_are_scored_apart(scored, some_mean, tiny_truth):
@@ -126,7 +163,7 @@ def test_fallback_rows_are_scored_apart(scored, some_mean, tiny_truth):
     supported[tiny_truth.query_condition == reported[0]] = 0
     document = scored(some_mean, supported=supported).document
     assert document["supported"]["fallback"] == pytest.approx((supported == 0).mean())
-    assert document["subsets"]["supported"]["first"]["global"]["rmse"]["n"] == len(reported) - 1
+    assert document["subsets"]["supported"]["calibrated"]["global"]["mse"]["n"] == len(reported) - 1
 
 
 def test_dataset_rows_are_scored_and_marked_not_blinded_not_ranked(scored, tiny, tiny_truth):
@@ -135,14 +172,11 @@ def test_dataset_rows_are_scored_and_marked_not_blinded_not_ranked(scored, tiny,
     for i in tiny_truth.of_kind("reported"):
         delta[np.isin(hidden, tiny_truth.conditions[i].rows)] = tiny_truth.delta(tiny, i)
     document = scored(delta, idx=hidden, rows="dataset").document
-    assert document["first"]["global"]["rmse"]["value"] < 1e-6
+    assert document["calibrated"]["global"]["mse"]["value"] < 1e-12
     assert document["predictions"]["blinded"] is False
     assert any("not blinded" in reason for reason in document["predictions"]["not_ranked"])
-    assert document["subsets"]["iid"]["first"]["global"]["rmse"] == {
-        "value": None,
-        "n": 0,
-        "reason": "there are no such conditions",
-    }
+    iid = document["subsets"]["iid"]["calibrated"]["global"]["mse"]
+    assert (iid["value"], iid["n"], iid["reason"]) == (None, 0, "there are no such conditions")
 
 
 def test_dataset_rows_that_were_not_asked_for_are_refused(scored, tiny, tiny_split):

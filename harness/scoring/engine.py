@@ -1,0 +1,135 @@
+"""The scorer: conditions in shards, anywhere and in any order; then contexts; then the task. The same bits each way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness.contract.predictions import PredictionsFile
+from harness.datasets.dataset import PerturbDataset
+from harness.digest import Digest
+from harness.metrics.uncertainty import TaskSummary
+from harness.scoring.answers import RowsKind, answers_of
+from harness.scoring.condition_stage import CELL_KINDS, ConditionStage
+from harness.scoring.context_stage import ContextStage, ScoredContext
+from harness.scoring.parts import Parts, read_parts, write_shard
+from harness.scoring.task_cells import TaskCells
+from harness.scoring.task_stage import summarise_task
+from harness.scoring.threads import one_blas_thread
+from harness.scoring.training import Training, train_effects, training_statistics
+from harness.scoring.truth_cache import TruthCache, cache_of_task, kernels_version
+from harness.scoring.variance import Variance, VarKind, resolve_variance
+from harness.splits.split import Split
+from harness.tasks.folder import Task
+from harness.tasks.truth import Truth, load_truth
+
+Progress = Callable[[int, int], None]
+"""Called with (conditions done, conditions in all)."""
+
+
+@dataclass(frozen=True)
+class ScoreInputs:
+    """Everything that a score is made from."""
+
+    dataset: PerturbDataset
+    split: Split
+    task: Task
+    file: PredictionsFile
+    var_kind: VarKind
+    rows: RowsKind = "query"
+    keep: bool = True
+    """Whether what depends on the truth alone is kept beside the task."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the stages found."""
+
+    contexts: list[ScoredContext]
+    summary: TaskSummary
+    variance: Variance
+    indices: list[int]
+    """Positions among the truth's conditions of the summary's forecasts."""
+
+
+class Engine:
+    """The stages of one score."""
+
+    def __init__(self, inputs: ScoreInputs, identity: str | None = None) -> None:
+        self.inputs = inputs
+        self.identity = _identity(inputs) if identity is None else identity
+        """Hash of everything that the score is made from."""
+        self.truth: Truth = load_truth(inputs.task)
+        self.answers = answers_of(inputs.file, self.truth, inputs.dataset, inputs.rows)
+        placed = inputs.split.role_codes() >= 0
+        noisy = inputs.var_kind == "cell" and inputs.file.var is not None
+        self.task = TaskCells(inputs.dataset, self.truth, self.answers, placed, noisy)
+        # older files by dataset row start from other control cells than the task's, which truth sides know of
+        keep = inputs.keep and inputs.rows == "query"
+        self.kept = cache_of_task(inputs.task.sealed.parent) if keep else TruthCache(None)
+        self.cells = ConditionStage(self.task, self.kept)
+
+    @cached_property
+    def chosen(self) -> list[int]:
+        """The conditions that the predictions speak of; canaries stay out of all panels."""
+        return [
+            i
+            for i, asked in enumerate(self.truth.conditions)
+            if asked.kind != "canary" and len(self.answers.rows[i])
+        ]
+
+    @property
+    def size(self) -> int:
+        """Numbers to be read: cells of all conditions × genes."""
+        cells = sum(len(self.truth.conditions[i].rows) + len(self.answers.rows[i]) for i in self.chosen)
+        return cells * self.inputs.dataset.meta.n_vars
+
+    def shard(self, number: int, of: int) -> list[int]:
+        """The conditions of one shard: neighbours, so that few contexts are read, of about the same number of cells."""
+        cost = [len(self.truth.conditions[i].rows) + len(self.answers.rows[i]) for i in self.chosen]
+        middle = np.cumsum(cost) - np.array(cost) / 2
+        place = np.minimum((middle * of // max(sum(cost), 1)).astype(int), of - 1)
+        return [index for index, at in zip(self.chosen, place.tolist(), strict=True) if at == number - 1]
+
+    def score_shard(self, number: int, of: int, folder: Path, progress: Progress | None = None) -> None:
+        """The first stage for one shard (from 1), left in a folder."""
+        chosen = self.shard(number, of)
+        with one_blas_thread():
+            widths = self.cells.widths
+            with write_shard(folder, self.identity, (number, of), len(chosen), widths) as writer:
+                for done, index in enumerate(chosen, 1):
+                    writer.add(self.cells.score(index))
+                    if progress is not None:
+                        progress(done, len(chosen))
+
+    def finish(self, folders: Sequence[Path], scratch: Path) -> Scored:
+        """The other stages, from the folders of all shards."""
+        parts = read_parts(folders, self.identity, self.chosen)
+        training = self.kept.get("training", Training, self._training)
+        variance = resolve_variance(self.inputs.file, self.inputs.var_kind, training.variance)
+        contexts = self._contexts(parts, training)
+        summary = summarise_task(self.task, parts, self.cells, training, variance, scratch)
+        return Scored(contexts, summary, variance, parts.indices())
+
+    def _training(self) -> Training:
+        effects = train_effects(self.inputs.dataset, self.inputs.split)
+        return training_statistics(effects, self.inputs.dataset.meta.n_vars)
+
+    def _contexts(self, parts: Parts, training: Training) -> list[ScoredContext]:
+        stage = ContextStage(self.task, parts, self.cells, training)
+        groups: dict[tuple[str, str], list[int]] = {}
+        for index in self.chosen:
+            asked = self.truth.conditions[index]
+            if asked.kind in CELL_KINDS:
+                groups.setdefault((asked.condition.context, asked.kind), []).append(index)
+        return [stage.score(context, kind, groups[context, kind]) for context, kind in sorted(groups)]
+
+
+def _identity(inputs: ScoreInputs) -> str:
+    digest = Digest("score").field("task", inputs.task.hash).field("kernels", kernels_version())
+    digest.field("predictions", inputs.file.sha256).field("rows", inputs.rows)
+    return digest.field("var_kind", inputs.var_kind).hexdigest()
