@@ -27,7 +27,8 @@ def cell_eval(
 ) -> None:
     """Write a run as the two files that cell-eval reads; both share the control cells. They hold the sealed truth.
 
-    Negative predicted values are set to 0, because cell-eval refuses them; how many is said.
+    Negative predicted values are set to 0, because cell-eval refuses them; how many is said. The harness scores them as
+    they are, so its panel and cell-eval's differ where there are such values, and agree where there are none.
 
     Example: `harness export cell-eval last --out celleval`
     """
@@ -47,5 +48,8 @@ def cell_eval(
         f"{done.conditions} conditions of {done.contexts} contexts: {done.observed_cells} observed, "
         f"{done.predicted_cells} predicted, {done.control_cells} shared control cells"
     )
-    typer.echo(f"{done.clipped} of {done.values} predicted values were below 0 and are 0 in pred.h5ad")
+    typer.echo(
+        f"{done.clipped} of {done.values} predicted values are below 0 and stand as 0 in pred.h5ad"
+        + (": cell-eval's values will differ from the harness's, which clips nothing" if done.clipped else "")
+    )
     typer.echo(done.command)

@@ -111,7 +111,10 @@ def _refuse_other_scales(case: ContextCase) -> None:
 
 
 class _H5adRows:
-    """An `.h5ad` file with sparse rows, written group by group."""
+    """An `.h5ad` file with sparse rows, written group by group.
+
+    Values are float64, because the original adds up in the precision of the file.
+    """
 
     def __init__(self, path: Path, genes: list[str]) -> None:
         import h5py
@@ -122,7 +125,7 @@ class _H5adRows:
         self._starts = [np.zeros(1, np.int64)]
         self._file = h5py.File(path, "w")
         group = self._file.create_group("X")
-        self._data = group.create_dataset("data", (0,), "f4", maxshape=(None,), chunks=(1 << 16,))
+        self._data = group.create_dataset("data", (0,), "f8", maxshape=(None,), chunks=(1 << 16,))
         self._indices = group.create_dataset("indices", (0,), "i4", maxshape=(None,), chunks=(1 << 16,))
 
     def add(self, cells: NDArray[Any], label: str, context: str) -> None:

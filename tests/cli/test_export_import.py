@@ -51,7 +51,7 @@ def test_both_files_share_the_controls_and_negative_values_are_clipped_and_count
     hidden = np.concatenate([truth.conditions[i].rows for i in truth.of_kind("reported").tolist()])
     assert real.n_obs == told["control_cells"] + len(hidden)
     kept = real[(real.obs["target_gene"] != control).to_numpy()].X.toarray()
-    assert np.array_equal(kept, dataset.X[hidden])
+    assert np.array_equal(kept.astype(np.float32), dataset.X[hidden])
 
 
 def test_a_run_without_predictions_is_refused(run_harness, run, project):
