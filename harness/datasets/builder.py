@@ -61,6 +61,20 @@ class Rows:
         """Artifact order: sorted by (context, perturbation), source order within, so that a group is one block on disk."""
         return np.lexsort((self.pert.codes, self.context.codes)).astype(np.int64)
 
+    @classmethod
+    def join(cls, parts: Sequence[Rows]) -> Rows:
+        """One table after the other; all have the same covariates."""
+        first = parts[0]
+        return cls(
+            Labels.join([part.pert for part in parts]),
+            Labels.join([part.context for part in parts]),
+            Labels.join([part.batch for part in parts]),
+            np.concatenate([part.is_control for part in parts]),
+            pa.concat_arrays([part.cell_ids for part in parts]),
+            {name: _joined([part.covariates[name] for part in parts]) for name in first.covariates},
+            first.intervention,
+        )
+
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """The same table with rows in another order, or fewer."""
         return Rows(
@@ -272,6 +286,13 @@ def _write_obs(path: Path, obs: Obs, cell_ids: pa.Array, perturbations: Mapping[
     for name, column in obs.covariates.items():
         columns[name] = column.to_arrow() if isinstance(column, Labels) else pa.array(column)
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _joined(columns: Sequence[Covariate]) -> Covariate:
+    labels = [column for column in columns if isinstance(column, Labels)]
+    if labels:
+        return Labels.join(labels)
+    return np.concatenate([column for column in columns if not isinstance(column, Labels)])
 
 
 def _one_nan(column: NDArray[Any]) -> NDArray[np.float64]:

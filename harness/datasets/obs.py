@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, NamedTuple
@@ -65,6 +65,14 @@ class Labels:
         refuse_unprintable(levels)
         codes = np.asarray(encoded.indices.to_numpy(zero_copy_only=False), np.int32)
         return cls(rank[codes] if len(names) else codes, levels)
+
+    @classmethod
+    def join(cls, parts: Sequence[Labels]) -> Labels:
+        """One column after the other, over the names of all."""
+        levels = sorted({level for part in parts for level in part.levels})
+        code = {level: i for i, level in enumerate(levels)}
+        codes = [np.array([code[level] for level in p.levels], np.int32)[p.codes] for p in parts]
+        return cls(np.concatenate(codes), tuple(levels))
 
     def __len__(self) -> int:
         return len(self.codes)

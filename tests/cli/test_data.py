@@ -433,13 +433,34 @@ def example_project(run: Run, h5ad: Path, project: Path) -> Path:
     return project
 
 
+def make_two_labs(run: Run) -> None:
+    measures = ("--n-genes", "60", "--n-contexts", "3", "--n-perts", "6", "--n-obs", "600")
+    for seed, name in enumerate(("lab_a", "lab_b")):
+        assert run("make-synth", *measures, "--seed", seed, "--out", f"data/{name}").exit_code == 0
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_examples_of_the_help_run(example: str, run: Run, example_project: Path) -> None:
     verb, *rest = shlex.split(example)
     if verb == "make-synth":
         shutil.rmtree(example_project / "data")
+    if verb == "merge":
+        make_two_labs(run)
     result = run(verb, *rest)
     assert result.exit_code == 0, result.output
+
+
+def test_two_datasets_are_merged_in_the_data_folder_and_a_dry_run_only_says_so(
+    run: Run, project: Path
+) -> None:
+    make_two_labs(run)
+    assert "shared genes" in run("merge", "lab_a", "lab_b", "--dry-run").stdout
+    assert not (project / "data" / "lab_a-lab_b").exists()
+    assert run("merge", "lab_a", "lab_b").exit_code == 0
+    merged = open_dataset(project / "data" / "lab_a-lab_b")
+    assert merged.obs.covariates["dataset_id"].levels == ("lab_a", "lab_b")
+    assert refusal(run("merge", "lab_a", "lab_b")).code == 6
+    assert "did you mean 'lab_" in str(refusal(run("merge", "lab_a", "lab_c")).mend)
 
 
 def test_the_command_line_prints_a_refusal_without_a_traceback(project: Path) -> None:

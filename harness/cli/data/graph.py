@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli.names.datasets import complete_dataset, named_dataset
-from harness.cli.show import JSON_OPTION
 from harness.cli.names.splits import complete_split, split_store
+from harness.cli.show import JSON_OPTION
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:

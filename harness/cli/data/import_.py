@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.data.fetch import MIRROR_OPTION
+from harness.cli.data.made import say_made, target_folder
 from harness.cli.names.datasets import complete_card, complete_importer, downloads
 from harness.cli.options import gather, typed
 from harness.cli.show import JSON_OPTION
@@ -112,14 +113,14 @@ def _import_card(
     from harness.datasets.importing import card_options, find_source, import_card
 
     card = load_card(reference)
-    target = _target(out, card.name)
+    target = target_folder(out, card.name)
     file = find_source(card, downloads(), source=source, mirror=mirror)
     if dry_run:
         _say_plan(file, card.importer, card_options(card, importer(card.importer).options), target)
         return
     with progress_bar(f"import {card.name}") as report:
         import_card(card, file, target, lambda done, of, _what: report(done, of))
-    _say_done(target)
+    say_made(target)
 
 
 def _import_file(
@@ -134,7 +135,7 @@ def _import_file(
         where=f"options of importer {name!r}",
         mend="harness data importers lists the options",
     )
-    target = _target(out, options.name or source.name.partition(".")[0])
+    target = target_folder(out, options.name or source.name.partition(".")[0])
     if not source.exists():
         raise HarnessError("source not found", where=source, mend="check the path")
     if dry_run:
@@ -142,16 +143,7 @@ def _import_file(
         return
     with progress_bar(f"import {source.name}") as report:
         chosen.run(source, target, options, lambda done, of, _what: report(done, of))
-    _say_done(target)
-
-
-def _target(out: Path | None, name: str) -> Path:
-    from harness.settings import load_settings
-    from harness.storage import refuse_existing
-
-    target = out or load_settings().data / name
-    refuse_existing(target, kind="dataset")
-    return target
+    say_made(target)
 
 
 def _refuse_with_card(source: Path | None, importer: str, given: dict[str, list[str]]) -> None:
@@ -171,12 +163,3 @@ def _say_plan(source: Path, importer: str, options: ImportOptions, target: Path)
 
     told = options.model_dump(exclude_defaults=True)
     print_card("Would import", {"source": source, "importer": importer, **told, "dataset": target})
-
-
-def _say_done(target: Path) -> None:
-    from harness.datasets.dataset import read_meta
-
-    meta = read_meta(target)
-    typer.echo(f"{target}: {meta.n_obs} rows, {meta.n_vars} genes, {meta.data_hash}")
-    for note in meta.notes:
-        typer.echo(f"  note: {note}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.cli.data.made import say_made, target_folder
 from harness.cli.options import gather, typed
 
 if TYPE_CHECKING:
@@ -67,15 +68,14 @@ def _make_preset(preset: str, out: Path | None, scale: float, seed: int, *, dry_
     from harness.cli.progress import progress_bar
     from harness.cli.show import print_json
     from harness.datasets.synthetic import make_preset, preset_spec
-    from harness.settings import load_settings
 
     if dry_run:
         print_json(preset_spec(preset, scale=scale, seed=seed).model_dump(mode="json"))
         return
-    target = out or load_settings().data / preset
+    target = target_folder(out, preset)
     with progress_bar(f"make {preset}") as report:
         make_preset(preset, target, scale=scale, seed=seed, progress=report)
-    _say_done(target)
+    say_made(target)
 
 
 def _make_own(spec: SynthSpec, out: Path, *, dry_run: bool) -> None:
@@ -88,7 +88,7 @@ def _make_own(spec: SynthSpec, out: Path, *, dry_run: bool) -> None:
         return
     with progress_bar(f"make {spec.name}") as report:
         make_synthetic(spec, out, progress=report)
-    _say_done(out)
+    say_made(out)
 
 
 def _refuse_with_preset(told: list[str]) -> None:
@@ -100,13 +100,6 @@ def _refuse_with_preset(told: list[str]) -> None:
             got=", ".join(told),
             mend="leave --preset out to make a screen of your own measures",
         )
-
-
-def _say_done(target: Path) -> None:
-    from harness.datasets.dataset import read_meta
-
-    meta = read_meta(target)
-    typer.echo(f"{target}: {meta.n_obs} rows, {meta.n_vars} genes, {meta.data_hash}")
 
 
 def _own_spec(name: str, n_obs: int | None, seed: int, changes: dict[str, Any]) -> SynthSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -208,27 +209,15 @@ def _with_controls(rows: Rows, added: NDArray[np.int64]) -> Rows:
     """The rows, then one control row for each added one, in its context and batch, with its covariates."""
     if not len(added):
         return rows
-    new = rows.take(added)
-    control = np.full(len(added), "control", object)
-    ids = pa.array([f"control of {name}" for name in new.cell_ids.to_pylist()], pa.string())
-    return Rows(
-        Labels.of(np.concatenate([rows.pert.names(), control])),
-        _joined(rows.context, new.context),
-        _joined(rows.batch, new.batch),
-        np.concatenate([rows.is_control, np.ones(len(added), bool)]),
-        pa.concat_arrays([rows.cell_ids, ids]),
-        {
-            name: _joined(column, new.covariates[name])  # type: ignore[arg-type]
-            if isinstance(column, Labels)
-            else np.concatenate([column, new.covariates[name]])
-            for name, column in rows.covariates.items()
-        },
-        rows.intervention,
+    of_added = rows.take(added)
+    ids = [f"control of {name}" for name in of_added.cell_ids.to_pylist()]
+    controls = replace(
+        of_added,
+        pert=Labels(np.zeros(len(added), np.int32), ("control",)),
+        is_control=np.ones(len(added), bool),
+        cell_ids=pa.array(ids, pa.string()),
     )
-
-
-def _joined(first: Labels, second: Labels) -> Labels:
-    return Labels(np.concatenate([first.codes, second.codes]), first.levels)
+    return Rows.join([rows, controls])
 
 
 def _no_rows() -> NDArray[np.int64]:

@@ -102,7 +102,7 @@ def _origin(dataset: PerturbDataset, covariate: str) -> Labels:
             f"holding out a dataset needs a merged artifact with covariate {covariate!r}",
             where=f"dataset {dataset.name}",
             got=", ".join(dataset.obs.covariates) or "no covariates",
-            mend="merge the datasets into one artifact first",
+            mend="harness data merge A B --out DIR makes one",
         )
     origin = dataset.obs.covariate_text(covariate)
     if len(origin.levels) < 2:
