@@ -132,6 +132,9 @@ class Case:
             return scaled(cells, whole)
         if aggregation == "logp" and release == "v2024":
             return signed_log_p_v2024(cells, controls)
+        if aggregation == "logfc" and release == "v2024":
+            change = log_fold_change(moments(cells).mean, controls.moments.mean)
+            return np.where(np.isinf(change), 0.0, change)
         if aggregation == "pca_average":
             return np.asarray(self.axes.project(moments(cells).mean[None])[0])
         return AGGREGATIONS[aggregation](moments(cells), controls.moments)

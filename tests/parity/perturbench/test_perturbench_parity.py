@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.errors import HarnessError
@@ -125,3 +126,14 @@ def test_remarks_on_undecided_values_are_read_as_what_they_are_about():
     assert remarks.score("logp", "pearson") is None
     assert remarks.rank("average", "rmse") == "nearly all tie"
     assert remarks.score("average", "rmse") is None
+
+
+def test_errors_of_the_older_release_leave_out_genes_without_a_prediction(tmp_path):
+    source = HERE / "few_perts_one_covariate.npz"
+    arrays = dict(np.load(source))
+    arrays["X_pred"][0, 3] = np.nan
+    np.savez(tmp_path / source.name, **arrays)
+    shutil.copy(source.with_suffix(".json"), tmp_path)
+    found = {d.metric: d.worst for d in perturbench.check(tmp_path / "few_perts_one_covariate.json")}
+    assert found["v2024/average/rmse"] < 0.1
+    assert found["v2026/average/rmse"] == float("inf")
