@@ -59,13 +59,13 @@ def mae(observed: Profile, predicted: Profile) -> float:
 
 @_error()
 def mse_delta(observed: Profile, predicted: Profile) -> float:
-    r"""Mean squared error of effects against the controls; equals `mse`, because both sides share them."""
+    r"""Mean squared error of effects, `mse` where both sides share controls: $\overline{(\hat\delta_g-\delta_g)^2}$."""
     return float(np.square(predicted - observed).mean())
 
 
 @_error()
 def mae_delta(observed: Profile, predicted: Profile) -> float:
-    r"""Mean absolute error of effects against the controls; equals `mae`, because both sides share them."""
+    r"""Mean absolute error of effects, `mae` where both sides share controls: $\overline{|\hat\delta_g-\delta_g|}$."""
     return float(np.abs(predicted - observed).mean())
 
 

@@ -140,7 +140,7 @@ def precision_at_500(observed: Genes, predicted: Genes) -> float:
 
 @_share(pathologies="genes chosen by the observed side alone; half of them match by chance")
 def de_direction_match(observed: Genes, predicted: Genes) -> Value:
-    r"""Share of significant observed genes whose fold change has the same sign in the prediction."""
+    r"""Share of significant observed genes whose fold change has the same sign: $|\{g\in S_T:s_g=\hat s_g\}|/|S_T|$."""
     chosen = observed.significant
     if not len(chosen):
         return Undefined(NOTHING_REAL)
@@ -158,7 +158,7 @@ def de_direction_match(observed: Genes, predicted: Genes) -> Value:
     pathologies="high where every perturbation moves the same genes",
 )
 def de_spearman_lfc_sig(observed: Genes, predicted: Genes) -> Value:
-    r"""Spearman correlation of the fold changes of both sides over the significant observed genes."""
+    r"""Rank correlation of fold changes over significant observed genes: $\rho_{g\in S_T}(f_g,\hat f_g)$."""
     chosen = observed.significant
     if not len(chosen):
         return Undefined(NOTHING_REAL)

@@ -98,7 +98,7 @@ def error_ratio(effects: ConditionEffects) -> Value:
     pathologies="blind to scale; an effect that all perturbations share scores high",
 )
 def pcc_delta(effects: ConditionEffects) -> Value:
-    r"""Pearson correlation of observed − pool B with predicted − own pool-A controls, own targets left out."""
+    r"""$\mathrm{corr}_g(m_T-m_B,m_P-m_A)$: truth against pool B, prediction against its own controls, no own target."""
     genes = kept_genes(effects)
     return pearson(
         effects.observed[genes], effects.predicted[genes], of=("the observed effect", "the predicted effect")

@@ -66,7 +66,7 @@ def pearson_logfc(predicted: Profile, observed: Profile) -> Value:
     pathologies="the centre is the mean of all truths and controls, so that what all perturbations share scores",
 )  # fmt: skip
 def cosine_pca_average(predicted: Profile, observed: Profile) -> Value:
-    r"""Cosine of mean expression in the space of the first 100 principal axes of truth and controls, centred there."""
+    r"""Cosine of mean expression on the first 100 principal axes A of truth and controls: $\cos(A(m_P-μ),A(m_T-μ))$."""
     return _defined("cosine", predicted, observed)
 
 

@@ -141,7 +141,7 @@ def kl_divergence(observed: Moments, predicted: Moments) -> float:
     pathologies="ranks by t, so that genes without spread in the predicted cells come first",
 )
 def common_degs(observed: GeneRanking, predicted: GeneRanking, k: int) -> float:
-    """Share of the k strongest genes of the observed cells that are among the k strongest of the predicted cells."""
+    r"""Share of the k strongest genes (by |t|) that both sides have in common: $|S_k(T)\cap S_k(P)|/k$."""
     top = observed.top(k)
     return len(np.intersect1d(top, predicted.top(k))) / len(top)
 
