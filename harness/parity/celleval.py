@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.metrics.celleval_de import NOTHING_REAL, Expression, differential_e
 from harness.metrics.correlation import is_constant
 from harness.metrics.inputs import ConditionCells, ContextProfiles, Controls
 from harness.metrics.labels import require_same_labels
+from harness.parity.celleval_baseline import baseline_cells, score
 from harness.parity.deviation import Deviation
 
 TOLERANCE = 1e-9
@@ -47,7 +48,7 @@ class Cells:
     """The cells of a case by label, and the controls of each side."""
 
     observed: Mapping[str, NDArray[np.float32]]
-    predicted: Mapping[str, NDArray[np.float32]]
+    predicted: Mapping[str, NDArray[Any]]
     controls: Controls
     predicted_controls: Controls
     genes: tuple[str, ...]
@@ -97,6 +98,8 @@ def check(case: Path) -> list[Deviation]:
             found.append(
                 _compare_aggregate(case.stem, metric, columns[metric], expected["aggregate"], *limit)
             )
+    if "baseline_aggregate" in document:
+        found += _compare_baseline(case.stem, document, cells, columns)
     note = "a community search that differs between versions of its library"
     found.append(Deviation(case.stem, NOT_COMPUTED, 0.0, TOLERANCE, 0, len(labels), note))
     de = case.with_suffix(".de.npz")
@@ -209,6 +212,27 @@ def _compare_aggregate(
     told = {statistic: _expected(row.get(metric)) for statistic, row in expected.items()}
     worst = max(_gap(found.get(statistic, np.nan), value) for statistic, value in told.items())
     return Deviation(case, f"{metric} (aggregate)", worst, tolerance, len(told), note=note)
+
+
+def _compare_baseline(
+    case: str, document: Mapping[str, Any], cells: Cells, columns: Mapping[str, Sequence[Value]]
+) -> Iterator[Deviation]:
+    """The summary of the reference's own baseline, and the score of the prediction against it."""
+    labels = cells.shared
+    constant = replace(cells, predicted=baseline_cells(cells.observed, cells.controls, labels))
+    conditions = _conditions(constant, labels)
+    baseline = recompute(conditions, [_sides(c) for c in conditions], labels, cells.genes)
+    for metric, values in baseline.items():
+        told = {s: _expected(row.get(metric)) for s, row in document["baseline_aggregate"].items()}
+        found = aggregate(metric, values)
+        worst = max(_gap(found.get(statistic, np.nan), value) for statistic, value in told.items())
+        yield Deviation(case, f"{metric} (baseline)", worst, TOLERANCE, len(told))
+    for metric, expected in document.get("score_vs_baseline", {}).items():
+        if metric in baseline:
+            means = (aggregate(metric, side[metric])["mean"] for side in (columns, baseline))
+            yield Deviation(
+                case, f"{metric} (score)", _gap(score(metric, *means), _expected(expected)), TOLERANCE, 1
+            )
 
 
 def _compare_expression(case: str, path: Path, cells: Cells) -> Iterator[Deviation]:

@@ -29,6 +29,13 @@ def test_all_five_public_cases_are_there():
     assert [case.stem[:2] for case in CASES] == ["p1", "p2", "p3", "p4", "p5"]
 
 
+def test_the_baseline_of_the_original_and_the_score_against_it_are_reproduced(checked):
+    kinds = ("(baseline)", "(score)")
+    found = {kind: [d for d in checked["p1_typical"] if d.metric.endswith(kind)] for kind in kinds}
+    assert {kind: len(deviations) for kind, deviations in found.items()} == {"(baseline)": 27, "(score)": 25}
+    assert all(d.ok for deviations in found.values() for d in deviations)
+
+
 def test_only_coincident_cells_widen_a_tolerance(checked):
     widened = {d.case for found in checked.values() for d in found if d.tolerance > celleval.TOLERANCE}
     assert widened == {"p3_pred_equals_control"}
