@@ -195,7 +195,7 @@ def load_manifest(folder: Path) -> Submission:
 def parse_reference(text: str) -> tuple[Path, str | None]:
     """`submissions/v2@no_graph` as (folder, variant)."""
     folder, at, variant = text.rpartition("@")
-    return (Path(folder), variant) if at else (Path(text), None)
+    return (Path(folder), variant or None) if at else (Path(text), None)
 
 
 def _same_kind(default: Param, value: Param) -> bool:

@@ -22,12 +22,11 @@ def submission_folders(root: Path) -> dict[str, Path]:
 
 def find_submission(reference: str) -> tuple[Path, str | None]:
     """`FOLDER[@VARIANT]` or `NAME[@VARIANT]` as (folder, variant); an unknown name is refused with the nearest ones."""
-    name, at, variant = reference.rpartition("@")
-    if not at:
-        name, variant = reference, ""
-    folder = Path(name)
+    from harness.contract.manifest import parse_reference
+
+    folder, variant = parse_reference(reference)
     if (folder / MANIFEST).is_file() or folder.is_dir():
-        return folder, variant or None
+        return folder, variant
     root = load_settings().submissions
     known = submission_folders(root)
     found = known.get(folder.name) if folder.parent in (Path(), root) else None
@@ -35,7 +34,7 @@ def find_submission(reference: str) -> tuple[Path, str | None]:
         raise UnknownNameError(
             "submission", folder.name, known, where=folder.parent if folder.parent != Path() else root
         )
-    return found, variant or None
+    return found, variant
 
 
 def complete_submission(incomplete: str) -> list[str]:
