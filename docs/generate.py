@@ -23,6 +23,7 @@ def pages() -> dict[str, str]:
         "docs/images/pipeline.svg": pipeline(),
         "docs/reference/statuses.md": statuses(),
         "docs/reference/cli.md": command_line(),
+        "docs/reference/metrics.md": metrics(),
     }
     return made | {f"schemas/{schema_file(name)}": schema_text(name) for name in RECORDS}
 
@@ -39,6 +40,7 @@ def statuses() -> str:
         ExitCode.CHANGED: "frozen content does not match its hash",
         ExitCode.UNKNOWN: "a name does not exist",
         ExitCode.EXISTS: "something stands already where a new thing was to be made",
+        ExitCode.SYSTEM: "the operating system refused: no space, no right, no such place",
     }
     runs = "\n".join(f"| `{status}` | {status.exit_code} | {status.meaning} |" for status in RunStatus)
     codes = "\n".join(f"| {code.value} | {says[code]} |" for code in ExitCode)
@@ -46,8 +48,42 @@ def statuses() -> str:
         f"{NOTICE}# Statuses and exit codes\n\n## How a run ends\n\n"
         f"| status | exit code of `harness submit` | meaning |\n|---|---|---|\n{runs}\n\n"
         f"## What every verb says to the shell\n\n| exit code | meaning |\n|---|---|\n{codes}\n"
-        "| 1 | a bug; it keeps its traceback |\n| 130 | interrupted |\n"
+        "| 1 | a bug, which keeps its traceback; or whoever read the output (`… \\| head`) left early |\n| 130 | interrupted |\n"
     )
+
+
+def metrics() -> str:
+    """Every metric of every panel, from its card."""
+    from harness.cli.metrics import card_document
+    from harness.metrics.registry import HEADLINE, panel_cards, panels
+
+    headline = ", ".join(f"`{name}`" for name in HEADLINE)
+    parts = [
+        f"{NOTICE}# Metrics\n",
+        "Where a value does not exist, `metrics.json` has `null` with the reason beside it; it is never 0 and never left out.\n",
+        f"Headline set: {headline}. Only metrics that may rank carry claims.\n",
+    ]
+    for panel in panels().values():
+        parts.append(f"## {panel.title}\n")
+        parts.append(f"`{panel.name}` in `metrics.json`; averages weigh {panel.weight} equally.\n")
+        for card in panel_cards():
+            if card.panel == panel.name:
+                parts.append(_metric(card_document(card)))
+    return "\n".join(parts)
+
+
+def _metric(facts: dict[str, Any]) -> str:
+    rows = {
+        "better": facts["better"] + ("" if facts["optimum"] is None else f", best {facts['optimum']:g}"),
+        "range": facts["range"],
+        "computed per": facts["computed per"],
+        "needs": facts["needs"],
+        "may rank": "yes" if facts["may rank"] else "no",
+        "misleads": facts["misleads"],
+        "reference": facts["reference"],
+    }
+    lines = "\n".join(f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in rows.items())
+    return f"### {facts['panel']}.{facts['name']}\n\n{facts['formula']}\n\n| | |\n|---|---|\n{lines}\n"
 
 
 def command_line() -> str:

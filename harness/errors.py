@@ -7,6 +7,7 @@ line prints it without a traceback and exits with its code; every other exceptio
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -20,6 +21,7 @@ class ExitCode(IntEnum):
     CHANGED = 4
     UNKNOWN = 5
     EXISTS = 6
+    SYSTEM = 7
 
 
 class HarnessError(Exception):
@@ -84,3 +86,37 @@ class ExistsError(HarnessError):
     """Something stands already where a new thing was to be made."""
 
     code = ExitCode.EXISTS
+
+
+class SystemRefusedError(HarnessError):
+    """The operating system refused: no space, no right, no such place."""
+
+    code = ExitCode.SYSTEM
+
+
+_SYSTEM_MENDS = {
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some space there, or choose another folder",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "ask for the right to it, or choose another folder",
+    errno.EPERM: "ask for the right to it, or choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "one part of the path is a file; choose another folder",
+    errno.ELOOP: "a symbolic link leads back to itself; mend the link",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some programs; the system has too many open files",
+    errno.EIO: "the disk has an error; choose another one",
+}
+
+
+def system_refusal(error: OSError) -> SystemRefusedError | None:
+    """What the operating system refused, as a conversation; None where a bug is the more likely reason."""
+    if error.errno not in _SYSTEM_MENDS:
+        return None
+    named = error.filename2 or error.filename
+    return SystemRefusedError(
+        "the operating system refused",
+        where=None if named is None or isinstance(named, int) else named,
+        got=error.strerror,
+        mend=_SYSTEM_MENDS[error.errno],
+    )

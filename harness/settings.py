@@ -45,7 +45,12 @@ def load_settings(start: Path | None = None) -> Settings:
     split_dir = os.environ.get("HARNESS_SPLIT_DIR") or os.environ.get("PERTURBFM_SPLIT_DIR")
 
     def folder(key: str, variable: str | None) -> Path:
-        return root / Path(variable or told.get(key, key)).expanduser()
+        try:
+            return root / Path(variable or told.get(key, key)).expanduser()
+        except RuntimeError as error:  # ~name of nobody
+            raise HarnessError(
+                f"setting {key!r} names no folder", where=root / SETTINGS_FILE, got=variable or told[key]
+            ) from error
 
     return Settings(
         root=root,
@@ -69,4 +74,6 @@ def _read(path: Path) -> dict[str, Any]:
             raise UnknownNameError("setting", key, KEYS, where=path)
         if not isinstance(value, str):
             raise HarnessError(f"setting {key!r} is not text", where=path, got=repr(value))
+        if not value.strip() or not value.isprintable():
+            raise HarnessError(f"setting {key!r} is not printable text", where=path, got=repr(value))
     return told

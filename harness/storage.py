@@ -40,10 +40,10 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     `durable` waits for the disk, so that not even a power cut leaves a part.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = _partial_sibling(path)
     try:
-        with partial.open("wb") as handle:
+        with naming(path), partial.open("wb") as handle:
             handle.write(content)
             if durable:
                 handle.flush()
@@ -65,6 +65,35 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, canonical_json(value, indent=1) + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they stand already; a file in the way is refused."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ExistsError(
+            "a file stands where a folder is needed", where=folder, mend="choose another folder"
+        ) from None
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system say which file it is about; a full disk does not say it by itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Give a file its size and take the space now: a disk that fills up under a memory map kills the process."""
+    with naming(path), path.open("r+b") as handle:
+        handle.truncate(n_bytes)
+        if n_bytes and hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(handle.fileno(), 0, n_bytes)
+
+
 @contextmanager
 def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
     """A folder that appears under its name only when it is complete.
@@ -74,7 +103,7 @@ def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
     """
     target = target.absolute()
     refuse_existing(target, kind=kind)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     sweep_partials(target.parent)
     partial = _partial_sibling(target)
     partial.mkdir()
@@ -95,7 +124,7 @@ def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
 def scratch_folder(near: Path) -> Iterator[Path]:
     """A hidden folder beside `near` for intermediate files; removed at the end, or swept if the process is killed."""
     near = near.absolute()
-    near.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(near.parent)
     sweep_partials(near.parent)
     scratch = _partial_sibling(near)
     scratch.mkdir()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, system_refusal
 
 VERBS: dict[str, tuple[str, str]] = {
     "submit": ("harness.cli.submit:submit", "Run a submission on a task, score it, leave a run folder."),
@@ -26,6 +27,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "splits": ("harness.cli.splits:app", "Frozen splits: create, import, list, show, verify, diff, export."),
     "tasks": ("harness.cli.tasks:app", "Tasks (dataset + split): list, describe, build."),
     "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
+    "score": ("harness.cli.score:score", "Score a run or a predictions file, whole or a shard at a time."),
+    "rescore": ("harness.cli.rescore:rescore", "Score a run anew; a new record stands beside the old one."),
+    "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
     "parity": (
@@ -108,15 +112,26 @@ def root(
 
 def main() -> None:
     """Run the command line; what a user can mend is said in a few lines, a bug keeps its traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no arrows gets a question mark
     try:
         app(prog_name="harness")
     except HarnessError as error:
-        from harness.cli.show import print_error
-
-        print_error(error)
-        sys.exit(error.code)
+        _refuse(error)
+    except OSError as error:
+        refusal = system_refusal(error)
+        if refusal is None:
+            raise
+        _refuse(refusal)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(error: HarnessError) -> NoReturn:
+    from harness.cli.show import print_error
+
+    print_error(error)
+    sys.exit(error.code)
 
 
 if __name__ == "__main__":

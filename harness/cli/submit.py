@@ -130,10 +130,20 @@ def _plain_value(text: str) -> Any:
 
 def _run(plan: Plan) -> RunFolder:
     from harness.cli.progress import live_steps
+    from harness.cli.show import print_error
+    from harness.contract.status import RunStatus
+    from harness.errors import system_refusal
     from harness.schedulers.submit import submit as run_plan
 
-    with live_steps() as steps:
-        return run_plan(plan, steps)
+    try:
+        with live_steps() as steps:
+            return run_plan(plan, steps)
+    except OSError as error:
+        refusal = system_refusal(error)
+        if refusal is None:
+            raise
+        print_error(refusal)
+        raise typer.Exit(RunStatus.ENVIRONMENT.exit_code) from None
 
 
 def _open_test(task: str, yes: bool) -> None:

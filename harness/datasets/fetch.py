@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.datasets.cards import DatasetCard
 from harness.digest import file_hash
 from harness.errors import ChangedError, HarnessError
+from harness.storage import make_folder
 
 Progress = Callable[[int, int], None]
 """Told (bytes so far, bytes in all)."""
@@ -44,7 +45,7 @@ def fetch(
     target = folder / card.file
     if target.exists():
         return check_source(card, target)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     partial = folder / f"{card.file}.part"
     tell = on_progress or (lambda _done, _of: None)
     with _only_one(folder / f".{card.file}.lock", card):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.datasets.meta import ArrayCard
 from harness.digest import array_hash
 from harness.errors import ChangedError, HarnessError
+from harness.storage import reserve
 
 
 def create_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -22,7 +23,7 @@ def create_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]
     n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     with path.open("wb") as handle:
         handle.write(header)
-        handle.truncate(len(header) + n_bytes)
+    reserve(path, len(header) + n_bytes)
     if n_bytes == 0:
         return np.empty(shape, np.dtype(dtype))
     return np.memmap(path, dtype=np.dtype(dtype), mode="r+", offset=len(header), shape=shape)

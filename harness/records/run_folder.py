@@ -14,11 +14,12 @@ from harness.contract.status import RunStatus
 from harness.digest import file_hash
 from harness.errors import ChangedError, ExistsError, HarnessError, UnknownNameError
 from harness.records.record import RunRecord
-from harness.storage import new_folder, read_json, write_json
+from harness.storage import make_folder, new_folder, read_json, write_json
 
 RECORD_FILE = "record.json"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+CALIBRATION_FILE = "calibration.json"
 TABLE_FILE = "metrics.parquet"
 SPLIT_FILE = "split_hash.txt"
 LOG_FILE = "log.txt"
@@ -151,7 +152,7 @@ def status_line(status: RunStatus, reason: str) -> str:
 
 def _claim(runs: Path, name: str) -> bool:
     """Take a name for a run that is about to be written, unless it is taken; atomic among processes."""
-    runs.mkdir(parents=True, exist_ok=True)
+    make_folder(runs)
     claim = runs / (CLAIM + name)
     try:
         claim.mkdir()

@@ -17,6 +17,9 @@ SHELL_KILLED = 128 + signal.SIGKILL
 MISSING_PACKAGE = 69
 """What the SDK says of a package that is not installed; sysexits.h calls it *unavailable*."""
 NEAR_LIMIT = 0.9
+LAST_WORDS = 4096
+"""So many bytes of a log are searched for the reason of an ending."""
+DISK_WORDS = re.compile(rb"No space left on device|Disk quota exceeded")
 MEMORY_WORDS = re.compile(rb"\bMemoryError\b|\bOutOfMemoryError\b|can't allocate memory|std::bad_alloc")
 
 
@@ -50,7 +53,8 @@ def read_ending(told: Mapping[str, Any], breach: Breach | None, log: bytes, watc
     detail = f"{how}: {words}" if words else how
     if _lacked_memory(exit_code, number, log, watch):
         return Ending(RunStatus.OUT_OF_MEMORY, exit_code, number, detail)
-    status = RunStatus.ENVIRONMENT if exit_code == MISSING_PACKAGE else RunStatus.FAILED
+    elsewhere = exit_code == MISSING_PACKAGE or DISK_WORDS.search(log[-LAST_WORDS:]) is not None
+    status = RunStatus.ENVIRONMENT if elsewhere else RunStatus.FAILED
     return Ending(status, exit_code, number, detail)
 
 
@@ -60,7 +64,7 @@ def _lacked_memory(exit_code: int | None, number: int | None, log: bytes, watch:
         return True
     if number == signal.SIGKILL:
         return watch.kernel_killed_for_memory() or watch.peak_rss_bytes > NEAR_LIMIT * watch.memory_limit
-    return MEMORY_WORDS.search(log[-4096:]) is not None
+    return MEMORY_WORDS.search(log[-LAST_WORDS:]) is not None
 
 
 def _signal_name(number: int) -> str:

@@ -21,7 +21,7 @@ from harness.contract.models import Record
 from harness.contract.status import RunStatus
 from harness.records.run_folder import LOG_FILE, attempt_is_recorded
 from harness.runtimes.protocol import Outcome
-from harness.storage import new_folder, read_json, write_json
+from harness.storage import make_folder, new_folder, read_json, write_json
 
 STEPS = ".steps"
 EXECUTION_FILE = "execution.json"
@@ -98,7 +98,11 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
 
 
 def make_plain(folder: Path) -> None:
-    """Leave only readable files and folders of what a submission wrote: a pipe would block whoever opens it."""
+    """Leave only readable files and folders of what a submission wrote, all of them the harness's own.
+
+    A pipe would block whoever opens it. A file that has another name elsewhere, or that somebody still writes to, could
+    change under the scorer and in the finished run: it is replaced by a copy.
+    """
     folder.chmod(0o700)
     for root, folders, files in os.walk(folder):
         for name in [*folders, *files]:
@@ -108,8 +112,31 @@ def make_plain(folder: Path) -> None:
                 path.chmod(0o700)
             elif stat.S_ISREG(mode):
                 path.chmod(0o644)
+                if not _is_own(path):
+                    _copy_in_place(path)
             else:
                 path.unlink()
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file has this one name, and nobody has it open for writing; the kernel gives a read lease only then."""
+    if path.stat().st_nlink > 1 or not hasattr(fcntl, "F_SETLEASE"):  # no leases on macOS
+        return False
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _copy_in_place(path: Path) -> None:
+    copy = path.with_name(f".{uuid.uuid4().hex}")
+    shutil.copyfile(path, copy)
+    os.replace(copy, path)
 
 
 def _left_over(folder: Path, runs: Path, config_hash: str) -> Executed | None:
@@ -127,7 +154,7 @@ def _left_over(folder: Path, runs: Path, config_hash: str) -> Executed | None:
 @contextmanager
 def _claim(steps: Path, config_hash: str) -> Iterator[Path]:
     """The step folder of a configuration, for this process alone; a second one at the same time gets a folder of its own."""
-    steps.mkdir(parents=True, exist_ok=True)
+    make_folder(steps)
     lock = os.open(steps / f"{config_hash[:16]}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

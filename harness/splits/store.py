@@ -16,7 +16,7 @@ from harness.errors import ChangedError, ExistsError, HarnessError, UnknownNameE
 from harness.splits.create import check_dataset
 from harness.splits.index import INDEX_FILE, Index, read_index, refuse_name, write_index
 from harness.splits.split import Split, read_split, split_hash
-from harness.storage import canonical_json, sweep_partials, write_text
+from harness.storage import canonical_json, make_folder, sweep_partials, write_text
 
 LOCK_FILE = ".index.lock"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -226,7 +226,7 @@ class SplitStore:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """One writer at a time; the lock ends with the process that holds it."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root)
         with (self.root / LOCK_FILE).open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

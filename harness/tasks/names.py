@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.datasets.dataset import open_dataset, read_meta
 from harness.datasets.synthetic import make_preset
-from harness.errors import HarnessError, UnknownNameError
+from harness.errors import ExistsError, HarnessError, UnknownNameError
 from harness.settings import Settings
 from harness.splits.create import create_split
 from harness.splits.index import read_index
@@ -39,7 +40,9 @@ def resolve_task_name(name: str, settings: Settings, *, say: Callable[[str], Non
     dataset = settings.dataset_path(dataset_name)
     if dataset_name == DEMO and not dataset.exists():
         _tell(say, f"making the built-in dataset {DEMO} in {dataset} (once)")
-        make_preset(DEMO, dataset)
+        # another process may make the same one meanwhile; whichever stands there is verified when it is opened
+        with suppress(ExistsError):
+            make_preset(DEMO, dataset)
     if not (dataset / "meta.json").is_file():
         raise HarnessError(
             f"the dataset of task {name!r} is not here",

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.datasets.dataset import PerturbDataset, open_dataset
+from harness.datasets.graphs import load_graph
+from harness.datasets.synthetic import graphs_folder
 from harness.records.run_folder import list_runs, open_run
 from harness.splits.create import verify_split
 from harness.splits.store import SplitStore
@@ -115,11 +117,12 @@ def forge(tiny_dataset: PerturbDataset) -> Iterator[Forge]:
 
 
 def check_data(root: Path) -> int:
-    """Whatever stands under the dataset's name opens with every hash intact."""
+    """Whatever stands under the dataset's name opens with every hash intact, and has its graph beside it."""
     path = root / "data" / "tiny"
     if not path.exists():
         return 0
-    open_dataset(path)
+    dataset = open_dataset(path)
+    load_graph(graphs_folder(path) / "true.npz", dataset.genes)
     return 1
 
 

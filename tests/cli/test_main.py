@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness.cli.main import VERBS, load
+from harness.errors import ExitCode
 
 HARNESS = [sys.executable, "-m", "harness.cli.main"]
 
@@ -120,3 +121,29 @@ def test_ctrl_c_exits_130_and_leaves_a_run_that_says_interrupted(project, run_ha
     assert harness.returncode == 130
     assert "status: interrupted" in out
     assert "Traceback" not in err
+
+
+def test_what_the_system_refuses_is_said_in_a_few_lines(run_harness):
+    done = run_harness("data", "make-synth", "--preset", "tiny", "--out", "x" * 300)
+    assert done.returncode == ExitCode.SYSTEM
+    assert "Traceback" not in done.stderr
+    assert "File name too long" in done.stderr
+    assert "shorter name" in done.stderr
+
+
+def test_a_file_where_a_folder_is_needed_is_refused(project, run_harness):
+    (project / "taken").touch()
+    for place in ("taken/x", "taken/x/y"):
+        done = run_harness("data", "make-synth", "--preset", "tiny", "--out", place)
+        assert done.returncode in (ExitCode.EXISTS, ExitCode.SYSTEM)
+        assert "Traceback" not in done.stderr
+        assert "choose another folder" in done.stderr
+
+
+def test_a_terminal_without_arrows_gets_question_marks(project):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*HARNESS, "submit", "zeros"], cwd=project, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"wmse ?" in done.stdout

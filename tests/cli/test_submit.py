@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from harness.contract.status import RunStatus
+
 
 def test_submit_ends_with_a_table_a_status_and_the_path_of_the_run(run_harness, project):
     done = run_harness("submit", "zeros")
@@ -129,3 +131,10 @@ def test_a_broken_manifest_is_listed_with_its_reason(run_harness, project):
     (project / "submissions" / "zeros" / "submission.toml").write_text("schema = 1\nnam = 'x'\n")
     (entry,) = json.loads(run_harness("submissions", "list", "--json").stdout)
     assert "unknown key 'nam'" in entry["refused"]
+
+
+def test_a_disk_that_cannot_take_the_run_ends_as_environment(run_harness):
+    done = run_harness("submit", "zeros", HARNESS_RUN_DIR="/dev/null/runs")
+    assert done.returncode == RunStatus.ENVIRONMENT.exit_code
+    assert "the operating system refused" in done.stderr
+    assert "/dev/null" in done.stderr

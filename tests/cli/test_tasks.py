@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,10 @@ def test_the_demo_dataset_and_its_split_are_made_on_first_use_with_a_line_each(p
     assert SplitStore(project / "splits").load(first.split, "demo").regime == "context_ood"
     assert resolve_task_name("demo:context_ood", load_settings(), say=lines.append) == first
     assert len(lines) == 2
+
+
+def test_three_first_calls_at_once_find_the_one_demo_dataset(project):
+    command = [sys.executable, "-m", "harness.cli.main", "tasks", "describe", "demo:context_ood"]
+    calls = [subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [call.communicate(timeout=120)[1] for call in calls]
+    assert [call.returncode for call in calls] == [0, 0, 0], said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from dataclasses import replace
 
@@ -49,6 +50,19 @@ def test_the_same_spec_gives_the_same_hash_and_another_seed_another(tmp_path):
         for i, seed in enumerate((0, 0, 1))
     ]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_the_graph_stands_beside_a_screen_before_the_screen_appears(tmp_path, monkeypatch):
+    graph, stood = graphs_folder(tmp_path / "x") / "true.npz", []
+    rename = os.rename
+
+    def watched(source, target):
+        stood.append(graph.is_file())
+        rename(source, target)
+
+    monkeypatch.setattr("harness.storage.os.rename", watched)
+    make_preset("tiny", tmp_path / "x")
+    assert stood == [True]
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest_name(tmp_path):

@@ -36,6 +36,12 @@ def test_an_exit_code_is_a_failure_with_the_last_words(make_job):
     assert "the reason" in outcome.detail
 
 
+def test_a_full_disk_is_the_environments_fault(make_job):
+    outcome = RUNTIME.run(make_job("with open('/dev/full', 'w') as full: full.write('x')"))
+    assert (outcome.status, outcome.exit_code) == (RunStatus.ENVIRONMENT, 1)
+    assert "No space left on device" in outcome.detail
+
+
 def test_an_exception_is_a_failure_that_names_it(make_job):
     outcome = RUNTIME.run(make_job("raise ValueError('no such gene')"))
     assert outcome.status == RunStatus.FAILED

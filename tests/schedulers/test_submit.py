@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from harness.contract.status import RunStatus
 from harness.digest import file_hash
 from harness.errors import ChangedError, HarnessError, UnknownNameError
 from harness.records.run_folder import RUN_NAME, list_runs, open_run
+from harness.schedulers.execution import make_plain
 from harness.schedulers.submit import plan_run, submit
 from harness.tasks.build import build_task
 
@@ -246,6 +248,41 @@ def test_pipes_sockets_and_locked_folders_in_the_output_stop_nobody(request_for)
         "model/locked/weights"
     ]
     assert not (run.path / "diagnostics.json").exists()
+
+
+def test_predictions_that_have_another_name_elsewhere_become_the_runs_own(request_for, tmp_path):
+    cache = tmp_path / "cache.npz"
+    code = f"""
+    import os
+    import numpy as np
+    def submission(task):
+        shape = task.query.X.shape
+        one = np.ones(shape, np.float32)
+        np.savez({str(cache)!r}, mean=one, var=one, idx=np.arange(shape[0]))
+        os.link({str(cache)!r}, os.environ["HARNESS_OUTPUT"] + "/predictions.npz")
+        os._exit(0)
+    """
+    run = end(request_for(code))
+    assert run.record.status is RunStatus.OK
+    cache.write_bytes(b"another run")
+    assert open_run(run.path, verify=True).record == run.record
+
+
+def test_a_file_that_somebody_still_writes_to_is_replaced_by_a_copy(tmp_path):
+    (tmp_path / "predictions.npz").write_bytes(b"whole")
+    with (tmp_path / "predictions.npz").open("r+b") as late:
+        make_plain(tmp_path)
+        late.truncate(0)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("predictions.npz", b"whole")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who writes to a file")
+def test_a_file_that_is_the_runs_own_is_not_copied(tmp_path):
+    path = tmp_path / "predictions.npz"
+    path.write_bytes(b"whole")
+    before = path.stat().st_ino
+    make_plain(tmp_path)
+    assert path.stat().st_ino == before
 
 
 def test_a_variance_that_was_claimed_and_is_missing_is_invalid(request_for):

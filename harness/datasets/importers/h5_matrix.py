@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from harness.errors import HarnessError
+from harness.storage import reserve
 
 BLOCK_VALUES = 8 << 20
 """Values of one block, were it dense."""
@@ -121,8 +122,8 @@ def _rows_on_scratch(
             raise HarnessError("sparse matrix points at rows that do not exist", where=f"{node.name}/indices")
         per_row += np.bincount(rows, minlength=shape[0])
     starts = np.concatenate([[0], np.cumsum(per_row)])
-    data = np.memmap(scratch / "data", node["data"].dtype, "w+", shape=(max(1, n_values),))
-    columns = np.memmap(scratch / "columns", np.int32, "w+", shape=(max(1, n_values),))
+    data = _scratch_array(scratch / "data", node["data"].dtype, n_values)
+    columns = _scratch_array(scratch / "columns", np.dtype(np.int32), n_values)
     place = starts[:-1].copy()
     for block in blocks:
         rows = np.asarray(node["indices"][block])
@@ -137,6 +138,13 @@ def _rows_on_scratch(
         ]
         place[rows[first]] += run
     return CompressedRows(data, columns, starts, shape)
+
+
+def _scratch_array(path: Path, dtype: np.dtype[Any], length: int) -> NDArray[Any]:
+    """A memory-mapped array to be filled, whose space is taken."""
+    path.touch()
+    reserve(path, max(1, length) * dtype.itemsize)
+    return np.memmap(path, dtype, "r+", shape=(max(1, length),))
 
 
 def _text(value: Any) -> str:

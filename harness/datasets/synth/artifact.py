@@ -75,7 +75,8 @@ def write_screen(
             done += len(block)
             if progress:
                 progress(done, total)
-    save_graph(graph, graphs_folder(out) / "true.npz")
+        # before the artifact appears: who finds the screen finds its graph, also when this process is killed in between
+        save_graph(graph, graphs_folder(out) / "true.npz")
     return out
 
 
