@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UnknownNameError
+from harness.storage import read_toml
 
 SETTINGS_FILE = "harness.toml"
 KEYS = ("data", "runs", "splits", "submissions", "task")
@@ -65,10 +65,7 @@ def load_settings(start: Path | None = None) -> Settings:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError("harness.toml is not readable TOML", where=path, got=error) from None
+    told = read_toml(path, SETTINGS_FILE)
     for key, value in told.items():
         if key not in KEYS:
             raise UnknownNameError("setting", key, KEYS, where=path)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,16 @@ def read_json(path: Path, kind: str) -> Any:
         raise HarnessError(f"{kind} not found", where=path, mend="check the path") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise HarnessError(f"{kind} is not readable JSON", where=path, got=error) from None
+
+
+def read_toml(path: Path, kind: str, *, mend: str | None = None) -> dict[str, Any]:
+    """A TOML file, or a refusal that names the file and the place where it breaks."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError(f"{kind} not found", where=path, mend="check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarnessError(f"{kind} is not readable TOML", where=path, got=error, mend=mend) from None
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:

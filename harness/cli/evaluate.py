@@ -63,22 +63,13 @@ def predictions(
     from harness.cli.show import print_json
     from harness.contract.predictions import open_predictions
     from harness.scoring.evaluate import evaluate, expected_rows, write_evaluation
-    from harness.settings import load_settings
     from harness.storage import new_folder
-    from harness.tasks.build import build_task
     from harness.tasks.truth import load_truth
 
     chosen = choose_task(task, data, split, needed=True)
     with live_steps() as steps, new_folder(out, kind="evaluation") as folder:
         steps.step("build task")
-        built = build_task(
-            chosen.dataset,
-            chosen.split,
-            eval_split.value,
-            cache=load_settings().task_cache,
-            graphs=chosen.graphs,
-            progress=steps.within,
-        )
+        built = chosen.build(eval_split, steps.within)
         steps.step("validate predictions")
         expected = expected_rows(built, load_truth(built), rows.value, var_required=False)
         file = open_predictions(preds, expected)

@@ -136,23 +136,13 @@ def _guess(document: Path) -> str:
 
 
 def _parse(document: Path, name: str) -> Any:
-    import tomllib
-
-    from harness.errors import HarnessError
-    from harness.storage import read_json
+    from harness.storage import read_json, read_toml
 
     if name == "predictions" and document.suffix != ".json":
         from harness.contract.listing import inspect, listing
 
         return listing(inspect(document))
-    if document.suffix != ".toml":
-        return read_json(document, "document")
-    try:
-        return tomllib.loads(document.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HarnessError("document not found", where=document, mend="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError("document is not readable TOML", where=document, got=error) from None
+    return (read_toml if document.suffix == ".toml" else read_json)(document, "document")
 
 
 def _first_line(record: type[Any]) -> str:

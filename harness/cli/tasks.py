@@ -87,17 +87,7 @@ def describe(name: str = NAME, eval_split: EvalSplitOption = EVAL_SPLIT, as_json
 
     Example: `harness tasks describe demo:context_ood`
     """
-    from harness.settings import load_settings
-    from harness.tasks.build import build_task
-
-    chosen = choose_task(name, None, None)
-    task = build_task(
-        chosen.dataset,
-        chosen.split,
-        eval_split.value,
-        cache=load_settings().task_cache,
-        graphs=chosen.graphs,
-    )
+    task = choose_task(name, None, None).build(eval_split)
     facts = task.card.model_dump(mode="json", by_alias=True, exclude={"genes", "files"})
     facts |= {"n_genes": len(task.card.genes), "n_files": len(task.card.files), "folder": str(task.public)}
     _print(task.card.name, facts, as_json)

@@ -127,17 +127,7 @@ def _validate_predictions(
 def _card(task: str, eval_split: EvalSplitOption) -> TaskCard:
     from harness.cli.names.tasks import choose_task
     from harness.conformance.predictions import read_card
-    from harness.settings import load_settings
-    from harness.tasks.build import build_task
 
     if Path(task).is_dir():
         return read_card(Path(task))
-    chosen = choose_task(task, None, None)
-    built = build_task(
-        chosen.dataset,
-        chosen.split,
-        eval_split.value,
-        cache=load_settings().task_cache,
-        graphs=chosen.graphs,
-    )
-    return built.card
+    return choose_task(task, None, None).build(eval_split).card

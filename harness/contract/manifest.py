@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from harness.contract.models import Record
 from harness.errors import HarnessError, UnknownNameError
+from harness.storage import read_toml
 
 MANIFEST = "submission.toml"
 WAYS = ("module", "command", "image", "build")
@@ -185,11 +185,7 @@ def load_manifest(folder: Path) -> Submission:
             expected=f"a folder with {MANIFEST}",
             mend="harness new NAME makes one",
         )
-    try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError("submission.toml is not readable TOML", where=path, got=error) from None
-    return Submission.read(document, where=path)
+    return Submission.read(read_toml(path, MANIFEST), where=path)
 
 
 def parse_reference(text: str) -> tuple[Path, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from harness.contract.models import Record
 from harness.datasets.catalogue import CARDS, card_names
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError, UnknownNameError
+from harness.storage import read_toml
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -81,12 +81,7 @@ def load_card(reference: str) -> DatasetCard:
         if reference not in card_names():
             raise UnknownNameError("dataset card", reference, card_names())
         path = CARDS / f"{reference}.toml"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HarnessError("dataset card not found", where=path, mend="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError("dataset card is not readable TOML", where=path, got=error) from None
+    document = read_toml(path, "dataset card")
     card = DatasetCard.read(document, where=path, mend=f"the cards in {CARDS} are examples")
     if card.name != path.stem:
         raise HarnessError(

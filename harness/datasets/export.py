@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from harness.datasets.dataset import OBS_FILE, PerturbDataset
 from harness.datasets.npy import npy_header
+from harness.datasets.progress import Progress
 from harness.storage import new_folder, refuse_existing, write_json
 
 BLOCK_BYTES = 32 << 20
 GENE_JOIN = "+"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time stamp of every member, so that equal content is an equal file."""
-
-Progress = Callable[[int, int], None]
-"""Told (rows written, rows in all)."""
 
 
 def export_obs_csv(dataset: PerturbDataset, out: Path, on_progress: Progress | None = None) -> None:

@@ -11,17 +11,15 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.datasets.cards import DatasetCard
+from harness.datasets.progress import Progress
 from harness.digest import file_hash
 from harness.errors import ChangedError, HarnessError
 from harness.storage import make_folder
-
-Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all)."""
 
 BLOCK = 1 << 20
 TIMEOUT_S = 30.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,13 @@ from harness.datasets.dataset import PerturbDataset
 from harness.datasets.export import blocks
 from harness.datasets.meta import Preprocessing, Source
 from harness.datasets.obs import Covariate, Labels
+from harness.datasets.progress import Progress
 from harness.errors import HarnessError
 from harness.storage import refuse_existing
 
 ORIGIN = "dataset_id"
 """The covariate that says which dataset a row comes from."""
 JOIN = " · "
-Progress = Callable[[int, int], None]
-"""Told (rows written, rows in all)."""
 
 
 def merge_datasets(

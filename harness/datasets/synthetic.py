@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.datasets.synth.artifact import Progress, make_synthetic
+from harness.datasets.progress import Progress
+from harness.datasets.synth.artifact import make_synthetic
 from harness.datasets.synth.demo import make_demo
 from harness.datasets.synth.presets import DEMO, PRESETS
 from harness.datasets.synth.spec import SynthSpec

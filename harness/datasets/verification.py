@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.datasets.dataset import OBS_FILE, changed, open_dataset, read_meta, verify_content
 from harness.datasets.meta import DATASET_META, DatasetMeta, data_hash
 from harness.datasets.npy import check_array
+from harness.datasets.progress import Progress
 from harness.digest import file_hash
 from harness.errors import HarnessError
-
-Progress = Callable[[int, int], None]
-"""Told (bytes checked, bytes in all)."""
 
 
 def faults(path: Path, *, on_progress: Progress | None = None) -> list[HarnessError]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.datasets.obs import FORBIDDEN
 from harness.errors import HarnessError
-from harness.storage import write_text
+from harness.storage import read_toml, write_text
 
 INDEX_FILE = "index.toml"
 ALIASES = "aliases"
@@ -48,14 +47,9 @@ class Index:
 def read_index(root: Path) -> Index:
     """The index of a store; a missing one is empty, a damaged one is refused."""
     path = root / INDEX_FILE
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return Index({}, {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError(
-            "split index is not readable TOML", where=path, got=error, mend="restore it from version control"
-        ) from None
+    told = read_toml(path, "split index", mend="restore it from version control")
     for name, table in told.items():
         if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
             raise HarnessError(

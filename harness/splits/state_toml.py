@@ -6,7 +6,6 @@ name must exist, and each cell must have one role.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from harness.splits.assignment import (
 from harness.splits.create import check_dataset, freeze_checked
 from harness.splits.official import STATE, infer_axes, rules
 from harness.splits.split import ROLES, Role, Split
+from harness.storage import read_toml
 
 SECTIONS = ("datasets", "training", "zeroshot", "fewshot")
 HELD_OUT: tuple[Role, ...] = ("val", "test")
@@ -105,12 +105,7 @@ def export_toml(
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HarnessError("split file not found", where=path, mend="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HarnessError("split file is not readable TOML", where=path, got=error) from None
+    told = read_toml(path, "split file")
     for section, content in told.items():
         if section not in SECTIONS:
             raise UnknownNameError("section", section, SECTIONS, where=path)

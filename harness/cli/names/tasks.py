@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from harness.datasets.dataset import PerturbDataset
     from harness.splits.split import Split
+    from harness.tasks.folder import Task
+    from harness.tasks.tables import Progress
 
 
 class EvalSplitOption(StrEnum):
@@ -33,6 +35,16 @@ class ChosenTask:
     @property
     def name(self) -> str:
         return f"{self.dataset.name}:{self.split.name}"
+
+    def build(self, eval_split: EvalSplitOption, progress: Progress | None = None) -> Task:
+        """The built task that `harness submit` gives to a submission, from the cache or new."""
+        from harness.settings import load_settings
+        from harness.tasks.build import build_task
+
+        cache = load_settings().task_cache
+        return build_task(
+            self.dataset, self.split, eval_split.value, cache=cache, graphs=self.graphs, progress=progress
+        )
 
 
 def choose_task(task: str | None, data: str | None, split: str | None, *, needed: bool = False) -> ChosenTask:

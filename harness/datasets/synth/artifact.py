@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from harness.datasets.builder import Rows, build_dataset
 from harness.datasets.graphs import GeneGraph, graphs_folder, save_graph
 from harness.datasets.meta import Preprocessing, Source
+from harness.datasets.progress import Progress
 from harness.datasets.synth.cells import count_blocks, log_normalise
 from harness.datasets.synth.design import design, design_rows
 from harness.datasets.synth.spec import SynthSpec
 from harness.datasets.synth.world import make_world
-
-Progress = Callable[[int, int], None]
-"""Called with the rows done and the rows in all."""
 
 
 def make_synthetic(spec: SynthSpec, out: Path, *, progress: Progress | None = None) -> Path:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from harness.datasets.builder import Rows
 from harness.datasets.graphs import GeneGraph
 from harness.datasets.obs import Labels
-from harness.datasets.synth.artifact import Progress, write_screen
+from harness.datasets.progress import Progress
+from harness.datasets.synth.artifact import write_screen
 from harness.datasets.synth.cells import BLOCK_VALUES, count_blocks
 from harness.datasets.synth.design import design, design_rows, numbered
 from harness.datasets.synth.presets import DEMO
