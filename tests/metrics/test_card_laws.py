@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from harness.metrics import cell_distances, celleval, perturbench, scperturbench
+from harness.metrics import cell_distances, celleval, effect_error, perturbench, scperturbench
 from harness.metrics.card import Direction, Undefined, cards
-from harness.metrics.inputs import CalibratedCells, ConditionCells, Controls
+from harness.metrics.inputs import CalibratedCells, ConditionCells, ConditionEffects, Controls
+from harness.metrics.moments import Moments
 from harness.metrics.pca import principal_axes
 from harness.metrics.registry import HEADLINE, panels
 
@@ -170,3 +171,28 @@ def test_the_scale_of_expression_moves_errors_with_it_and_correlations_not_at_al
         assert scaled[name] == pytest.approx(2 * once[name], rel=1e-6)
     for name in ("scperturbench.pcc_delta_all", "scperturbench.common_degs_top20", "celleval.pearson_delta"):
         assert scaled[name] == pytest.approx(once[name], rel=1e-6)
+
+
+def test_without_noise_the_truth_reaches_the_optimum_of_every_error_of_effects():
+    rng = np.random.default_rng(3)
+    effect, basal = rng.normal(0, 1, 30), rng.normal(2, 1, 30)
+    nothing = np.zeros(30)
+
+    def told(predicted):
+        return effect_error.condition_values(
+            ConditionEffects(
+                observed=effect, predicted=predicted, train=0.1 * basal, targets=(3,),
+                cells=Moments(20, basal + effect, nothing), reference=Moments(20, basal, nothing),
+                halves=(Moments(10, basal + effect, nothing), Moments(10, basal + effect, nothing)),
+                rest=Moments(50, basal, np.ones(30)),
+            )
+        )  # fmt: skip
+
+    truth, wrong = told(effect), told(effect + rng.normal(0, 0.5, 30))
+    for name in effect_error.NAMES:
+        card = CARDS[f"calibrated.{name}"]
+        assert truth[name] == pytest.approx(card.optimum, abs=1e-12), name
+        assert card.better(truth[name], wrong[name]), name
+    elsewhere = effect.copy()
+    elsewhere[3] += 100
+    assert told(elsewhere) == pytest.approx(truth, abs=1e-12)
