@@ -27,6 +27,16 @@ def score_rows(document: Mapping[str, Any], names: Sequence[str]) -> list[list[o
     return rows
 
 
+def check_panels(names: Sequence[str]) -> None:
+    """Refuse the name of a panel that does not exist, with the nearest one."""
+    from harness.errors import UnknownNameError
+    from harness.metrics.registry import panels
+
+    for name in names:
+        if name not in panels():
+            raise UnknownNameError("panel", name, panels())
+
+
 def headline(document: Mapping[str, Any]) -> list[str]:
     """The metrics that a summary shows: the headline set, as far as the document has it."""
     from harness.metrics.registry import HEADLINE

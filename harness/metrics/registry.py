@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from harness.errors import UnknownNameError
 from harness.metrics.card import Card, cards
 
+OVER_GENES = re.compile(r"_(top\d+|all)$")
 Weight = Literal["test cells", "conditions"]
 HEADLINE = (
     "calibrated.wmse", "calibrated.pcc_delta_centred", "calibrated.retrieval", "calibrated.energy_skill",
@@ -54,12 +56,18 @@ def panels() -> dict[str, Panel]:
     return {panel.name: panel for panel in found}
 
 
+def panel_cards() -> list[Card]:
+    """The card of every value of every panel, in the order of the panels."""
+    known = cards()
+    return [known[f"{panel.name}.{metric}"] for panel in panels().values() for metric in panel.metrics]
+
+
 def find_cards(name: str) -> list[Card]:
-    """The cards of a metric, by `panel.metric`, or by the metric's name in every panel that has it."""
+    """The cards of a metric, by `panel.metric`, or by its name, with or without its gene set, in every panel that has it."""
     known = cards()
     if name in known:
         return [known[name]]
-    found = [card for card in known.values() if card.name == name]
+    found = [card for card in known.values() if name in (card.name, OVER_GENES.sub("", card.name))]
     if not found:
         raise UnknownNameError("metric", name, {*known, *(card.name for card in known.values())})
     return found

@@ -100,6 +100,8 @@ class RunRecord(Record):
     step_s: dict[str, float]
     """Wall time of each step of the harness."""
     peak_rss_bytes: int
+    rescored_from: str | None = None
+    """The run whose predictions were scored anew here; none where the submission itself ran."""
     predictions_sha256: str | None
     predictions_kept: bool
     provenance: Provenance

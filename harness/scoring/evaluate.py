@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from harness.contract.predictions import PredictionsFile
 from harness.datasets.dataset import PerturbDataset
+from harness.records.run_folder import CALIBRATION_FILE, METRICS_FILE, TABLE_FILE
 from harness.scoring.answers import RowsKind, expected_rows
 from harness.scoring.document import UNCERTAINTY, metrics_document
 from harness.scoring.engine import Engine, Progress, Scored, ScoreInputs
@@ -25,9 +26,6 @@ from harness.storage import write_json
 from harness.tasks.folder import Task
 
 __all__ = ["Evaluation", "evaluate", "expected_rows", "predictions_in", "put_together", "write_evaluation"]
-METRICS_FILE = "metrics.json"
-CALIBRATION_FILE = "calibration.json"
-TABLE_FILE = "metrics.parquet"
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,11 @@ def evaluate(
     `workers`: processes for the first stage; by default as many as pay. Any number gives the same bits.
     """
     engine = Engine(ScoreInputs(dataset, split, task, file, var_kind, rows, keep))
+    return score(engine, workers, progress)
+
+
+def score(engine: Engine, workers: int | None = None, progress: Progress | None = None) -> Evaluation:
+    """All stages on this machine."""
     wanted = fitting_workers(engine.size) if workers is None else workers
     with tempfile.TemporaryDirectory(prefix="harness-score-") as scratch:
         if wanted > 1:
@@ -81,6 +84,15 @@ def evaluate(
         else:
             folders = [Path(scratch) / "shard-1-of-1"]
             engine.score_shard(1, 1, folders[0], progress)
+        return put_together(engine, folders)
+
+
+def score_in_shards(engine: Engine, shards: int, progress: Progress | None = None) -> Evaluation:
+    """The first stage in shards, one after the other; the same bits as in one."""
+    with tempfile.TemporaryDirectory(prefix="harness-score-") as scratch:
+        folders = [Path(scratch) / f"shard-{k}-of-{shards}" for k in range(1, shards + 1)]
+        for number, folder in enumerate(folders, 1):
+            engine.score_shard(number, shards, folder, progress)
         return put_together(engine, folders)
 
 

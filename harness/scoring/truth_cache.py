@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import TypeVar
 
 from harness.digest import Digest, file_hash
 from harness.errors import HarnessError
-from harness.metrics.backend import VARIABLE as DEVICE
 from harness.scoring.sealed_arrays import read_sealed, write_sealed
 from harness.scoring.truth_side import CLASSES
 
@@ -66,7 +64,7 @@ def kernels_version() -> str:
     from harness.metrics.backend import device
 
     digest = Digest("kernels").field("python", sys.version).field("numpy", numpy.__version__)
-    digest.field("scipy", scipy.__version__).field("device", os.environ.get(DEVICE, "")).field("device", device())
+    digest.field("scipy", scipy.__version__).field("device", device())
     return _code(_code(digest, harness.metrics), harness.scoring).hexdigest()
 
 

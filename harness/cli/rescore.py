@@ -1,0 +1,46 @@
+"""`harness rescore`: a new record of an old run."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli.runs import complete_run
+from harness.cli.show import JSON_OPTION
+
+
+def rescore(
+    run: str = typer.Argument(help="Name, its beginning, folder, or `last`.", autocompletion=complete_run),
+    workers: int = typer.Option(
+        None, min=1, help="Processes; by default as many as pay. Any number gives the same bits."
+    ),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Score a run's stored predictions with today's metrics and leave a new run beside it; the old one stays as it is.
+
+    Example: `harness rescore last`
+    """
+    from harness.cli.progress import live_steps
+    from harness.cli.score import context_of_named_run
+    from harness.cli.scores import print_scores
+    from harness.cli.show import print_json
+    from harness.schedulers.rescore import engine_of_run, write_rescored
+    from harness.scoring.evaluate import score
+
+    with live_steps() as steps:
+        steps.step("open")
+        context = context_of_named_run(run)
+        steps.step("score")
+        evaluation = score(
+            engine_of_run(context), workers, lambda done, of: steps.within("conditions", done, of)
+        )
+        made = write_rescored(context, evaluation)
+    if as_json:
+        print_json({"path": str(made.path), "from": str(context.run.path), "metrics": evaluation.document})
+        return
+    record = made.record
+    print_scores(
+        f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", evaluation.document
+    )
+    typer.echo(f"scored from: {context.run.path.name}")
+    typer.echo(f"status: {record.status}, {record.reason}")
+    typer.echo(str(made.path))

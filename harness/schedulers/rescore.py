@@ -1,0 +1,146 @@
+"""A finished run scored anew from its stored predictions: the numbers alone, or a new run beside the old one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+from harness.contract.predictions import open_predictions
+from harness.datasets.dataset import PerturbDataset
+from harness.errors import ChangedError, HarnessError
+from harness.records.provenance import collect_provenance
+from harness.records.run_folder import (
+    CALIBRATION_FILE,
+    METRICS_FILE,
+    RECORD_FILE,
+    STATUS_FILE,
+    TABLE_FILE,
+    RunFolder,
+    new_run,
+    open_run,
+    run_name,
+    seal_files,
+    status_line,
+    write_record,
+)
+from harness.schedulers.submit import scored_status
+from harness.scoring.answers import expected_rows
+from harness.scoring.engine import Engine, ScoreInputs
+from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
+from harness.splits.split import Split
+from harness.storage import write_text
+from harness.tasks.build import InputFormat, build_task, task_hash
+from harness.tasks.folder import Task
+from harness.tasks.truth import load_truth
+
+SCORES = (METRICS_FILE, CALIBRATION_FILE, TABLE_FILE, STATUS_FILE, RECORD_FILE)
+"""What a new score writes itself; everything else of a run is taken over."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run was made from, found again."""
+
+    run: RunFolder
+    dataset: PerturbDataset
+    split: Split
+    task: Task
+
+
+def find_context(
+    run: RunFolder, dataset: PerturbDataset, split: Split, graphs: Sequence[Path], cache: Path
+) -> RunContext:
+    """Build the task of a run again, or find it built; it must be the same to the last byte."""
+    record = run.record
+    if (dataset.data_hash, split.frozen_hash) != (record.dataset.hash, record.split.hash):
+        raise ChangedError(
+            "dataset or split are not those of the run",
+            where=run.path,
+            got=f"{dataset.name} {dataset.data_hash[:12]}, {split.name} {split.frozen_hash[:12]}",
+            expected=f"{record.dataset.name} {record.dataset.hash[:12]}, {record.split.hash[:12]}",
+            mend="name the dataset and split that the run was made with: --data and --split",
+        )
+    for input_format in get_args(InputFormat):
+        for given in (tuple(graphs), ()):
+            known = {"input_format": input_format, "graphs": given}
+            if task_hash(dataset, split, record.task.eval_split, **known) == record.task.hash:
+                built = build_task(dataset, split, record.task.eval_split, cache=cache, **known)
+                return RunContext(run, dataset, split, built)
+    raise ChangedError(
+        "the task of the run cannot be built again",
+        where=run.path,
+        got="another task from the same dataset and split",
+        expected=f"task {record.task.hash}",
+        mend="were graphs added or changed, or the SDK updated, since it ran? Submit it again",
+    )
+
+
+def engine_of_run(context: RunContext) -> Engine:
+    """The scorer of a run's stored predictions, which must be those of its record."""
+    run = context.run
+    path = predictions_in(run.path)
+    if path is None:
+        raise HarnessError(
+            "the run has no predictions to score",
+            where=run.path,
+            got=f"status {run.record.status}"
+            if run.record.predictions_sha256 is None
+            else "only their hash was kept",
+            mend="submit it again",
+        )
+    expected = expected_rows(context.task, load_truth(context.task), "query", var_required=False)
+    file = open_predictions(path, expected)
+    if file.sha256 != run.record.predictions_sha256:
+        raise ChangedError(
+            "the predictions of the run have changed",
+            where=path,
+            got=file.sha256,
+            expected=run.record.predictions_sha256,
+        )
+    kind = (run.metrics() or {}).get("variance", {}).get("kind", "effect")
+    return Engine(ScoreInputs(context.dataset, context.split, context.task, file, kind))
+
+
+def write_rescored(context: RunContext, evaluation: Evaluation) -> RunFolder:
+    """A new run with the same predictions and new scores, beside the old one, which stays as it is."""
+    old = context.run
+    now = datetime.now(UTC)
+    _, _, rest = old.path.name.partition("_")
+    label = rest.partition("_")[2].rpartition("_")[0]
+    name = run_name(now, old.record.split.hash, label or old.record.submission.name, old.record.config_hash)
+    status, reason = scored_status(evaluation)
+    with new_run(old.path.parent, name) as (folder, final):
+        _take_over(old.path, folder)
+        write_evaluation(folder, evaluation, final)
+        write_text(folder / STATUS_FILE, status_line(status, reason))
+        record = old.record.model_copy(
+            update={
+                "run": final,
+                "status": status,
+                "reason": reason,
+                "variance": evaluation.variance.source,
+                "provenance": collect_provenance(),
+                "rescored_from": old.path.name,
+                "files": seal_files(folder),
+            }
+        )
+        write_record(folder, record)
+    return open_run(old.path.parent / final)
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Everything of a run but its scores, linked where the disk can."""
+    for path in sorted(source.rglob("*")):
+        inner = path.relative_to(source)
+        if path.is_symlink() or not path.is_file() or str(inner) in SCORES:
+            continue
+        (target / inner).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target / inner)
+        except OSError:
+            shutil.copyfile(path, target / inner)
