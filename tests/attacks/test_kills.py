@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.datasets.dataset import PerturbDataset, open_dataset
-from harness.datasets.graphs import load_graph
-from harness.datasets.synthetic import graphs_folder
+from harness.datasets.graphs import graphs_folder, load_graph
 from harness.records.run_folder import list_runs, open_run
 from harness.splits.create import verify_split
 from harness.splits.store import SplitStore

@@ -44,21 +44,9 @@ def generate(
     Held-out datasets keep only perturbations that training has seen. Calib is `calib_fraction` of val's perturbations.
     """
     origin = _origin(dataset, covariate)
-    names = list(origin.levels)
-    test = _named(test_dataset, names) if test_dataset else _draw(names, seed, "test")
-    rest = [name for name in names if name != test]
-    val = ""
-    if val_dataset:
-        val = _named(val_dataset, rest)
-    elif len(rest) > 1:
-        val = _draw(rest, seed, "val")
-    role_of_origin: dict[str, Role] = dict.fromkeys(names, "train")
-    role_of_origin[test] = "test"
-    if val:
-        role_of_origin[val] = "val"
-    if "train" not in role_of_origin.values():
-        raise HarnessError("no dataset is left to train on", got=f"test {test}, val {val}")
-    role_of = np.array([CODE[role_of_origin[name]] for name in names], np.int8)[origin.codes]
+    test, val = _held_out(list(origin.levels), test_dataset, val_dataset, seed)
+    held: dict[str, Role] = {test: "test", val: "val"} if val else {test: "test"}
+    role_of = np.array([CODE[held.get(name, "train")] for name in origin.levels], np.int8)[origin.codes]
     val_context = "" if val else _val_context(dataset, role_of, seed)
     if val_context:
         codes = dataset.obs.context.codes
@@ -112,6 +100,20 @@ def _origin(dataset: PerturbDataset, covariate: str) -> Labels:
             got=", ".join(origin.levels),
         )
     return origin
+
+
+def _held_out(names: list[str], test_dataset: str, val_dataset: str, seed: int) -> tuple[str, str]:
+    """The datasets for test and val, named or drawn; val is empty where there is no third dataset."""
+    test = _named(test_dataset, names) if test_dataset else _draw(names, seed, "test")
+    rest = [name for name in names if name != test]
+    val = ""
+    if val_dataset:
+        val = _named(val_dataset, rest)
+    elif len(rest) > 1:
+        val = _draw(rest, seed, "val")
+    if rest == [val]:
+        raise HarnessError("no dataset is left to train on", got=f"test {test}, val {val}")
+    return test, val
 
 
 def _named(name: str, known: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError
@@ -40,42 +41,20 @@ def generate(
 
     Val and calib have other drugs in other held-out contexts, which they share.
     """
-    roles_of_context = _deal_contexts(dataset, context_fraction, val_fraction, seed)
-    made_of = constituents(dataset)
-    drugs = sorted({part for parts in made_of.values() for part in parts})
-    parts: dict[Role, int] = {
-        "test": share(len(drugs), drug_fraction, of="drugs"),
-        "val": share(len(drugs), val_fraction, of="val drugs"),
-        "calib": calib_size(len(drugs), calib_fraction),
-    }
-    if sum(parts.values()) >= len(drugs):
-        raise HarnessError(
-            "no drug is left to train on", where=f"dataset {dataset.name}", got=f"{len(drugs)} drugs"
-        )
-    role_of_drug = deal(drugs, parts, stream("drug_cell", seed, "drugs"))
-    obs = dataset.obs
-    role_of_pair = np.full((len(obs.context.levels), len(obs.pert.levels)), ASIDE, np.int8)
-    for i, context in enumerate(obs.context.levels):
-        here = roles_of_context.get(context, "train")
-        allowed = {"val", "calib"} if here == "val" else {here}
-        for j, pert in enumerate(obs.pert.levels):
-            found = {role_of_drug[part] for part in made_of.get(pert, ())}
-            if len(found) == 1 and found <= allowed:
-                role_of_pair[i, j] = CODE[found.pop()]
-            elif pert == dataset.meta.control_label:
-                role_of_pair[i, j] = CODE[here]
-    role_of = role_of_pair[obs.context.codes, obs.pert.codes]
+    role_of_context = _deal_contexts(dataset, context_fraction, val_fraction, seed)
+    role_of_drug = _deal_drugs(dataset, drug_fraction, val_fraction, calib_fraction, seed)
+    role_of = _role_of_rows(dataset, role_of_context, role_of_drug)
     hide_iid(
         dataset, role_of, stream("drug_cell", seed, "iid"), conditions=iid_conditions, fraction=iid_fraction
     )
     held_out = {
         role: {
             "drugs": sorted(name for name, given in role_of_drug.items() if given == role),
-            "contexts": sorted(name for name, given in roles_of_context.items() if given == role),
+            "contexts": sorted(name for name, given in role_of_context.items() if given == role),
         }
         for role in ("test", "val", "calib")
     }
-    mixed = int(((role_of == ASIDE) & ~obs.is_control).sum())
+    mixed = int(((role_of == ASIDE) & ~dataset.obs.is_control).sum())
     return Assignment(
         role_of,
         ("context", "perturbation"),
@@ -94,6 +73,41 @@ def generate(
             *calib_notes(dataset, role_of),
         ),
     )
+
+
+def _deal_drugs(
+    dataset: PerturbDataset, fraction: float, val_fraction: float, calib_fraction: float, seed: int
+) -> dict[str, Role]:
+    drugs = sorted({part for parts in constituents(dataset).values() for part in parts})
+    parts: dict[Role, int] = {
+        "test": share(len(drugs), fraction, of="drugs"),
+        "val": share(len(drugs), val_fraction, of="val drugs"),
+        "calib": calib_size(len(drugs), calib_fraction),
+    }
+    if sum(parts.values()) >= len(drugs):
+        raise HarnessError(
+            "no drug is left to train on", where=f"dataset {dataset.name}", got=f"{len(drugs)} drugs"
+        )
+    return deal(drugs, parts, stream("drug_cell", seed, "drugs"))
+
+
+def _role_of_rows(
+    dataset: PerturbDataset, role_of_context: dict[str, Role], role_of_drug: dict[str, Role]
+) -> NDArray[np.int8]:
+    """The role that drug and context share; cells whose drug and context differ are set aside. [rows]"""
+    obs = dataset.obs
+    made_of = constituents(dataset)
+    role_of_pair = np.full((len(obs.context.levels), len(obs.pert.levels)), ASIDE, np.int8)
+    for i, context in enumerate(obs.context.levels):
+        here = role_of_context.get(context, "train")
+        allowed = {"val", "calib"} if here == "val" else {here}
+        for j, pert in enumerate(obs.pert.levels):
+            found = {role_of_drug[part] for part in made_of.get(pert, ())}
+            if len(found) == 1 and found <= allowed:
+                role_of_pair[i, j] = CODE[found.pop()]
+            elif pert == dataset.meta.control_label:
+                role_of_pair[i, j] = CODE[here]
+    return np.asarray(role_of_pair[obs.context.codes, obs.pert.codes])
 
 
 def _deal_contexts(
