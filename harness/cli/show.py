@@ -31,7 +31,7 @@ def print_table(
     if not rows:
         typer.echo(f"{title}: {empty}")
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -21,6 +21,7 @@ from harness.cli.show import JSON_OPTION, print_card, print_json, print_table
 
 if TYPE_CHECKING:
     from harness.contract.task import EvalSplit
+    from harness.tasks.build import Task
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +91,7 @@ def describe(name: str = NAME, eval_split: EvalSplitOption = EVAL_SPLIT, as_json
     task = choose_task(name, None, None).build(eval_split)
     facts = task.card.model_dump(mode="json", by_alias=True, exclude={"genes", "files"})
     facts |= {"n_genes": len(task.card.genes), "n_files": len(task.card.files), "folder": str(task.public)}
-    _print(task.card.name, facts, as_json)
+    _print(task.card.name, facts if as_json else _in_words(task), as_json)
 
 
 @app.command()
@@ -145,6 +146,32 @@ def build(
         "rows per condition": task.card.rows_per_condition,
     }
     _print("built", facts, as_json)
+
+
+def _in_words(task: Task) -> dict[str, object]:
+    """The card of a task as a person reads it."""
+    card = task.card
+    return {
+        "dataset": f"{card.dataset.name}, {card.dataset.hash}",
+        "split": f"{card.split.name}, {card.split.hash}",
+        "asked for": card.eval_split,
+        "rows are": f"{card.unit}s, {card.x_kind}",
+        "genes": len(card.genes),
+        "may learn from": f"{card.n_train} rows{', with counts' if card.has_counts else ''}",
+        "must predict": f"{card.n_query} rows, {card.rows_per_condition} for each condition"
+        f" (limited by {card.rows_limited_by})",
+        "control label": card.control_label,
+        "covariates": ", ".join(card.covariates) or "none",
+        "embeddings": ", ".join(card.embeddings) or "none",
+        "graphs": "; ".join(
+            f"{name} ({graph.provenance}, {graph.n_edges} edges)" for name, graph in card.graphs.items()
+        )
+        or "none",
+        "perturbed genes": f"{card.perturbed_genes_known:.0%} of the perturbations target measured genes",
+        "shared controls": ", ".join(card.shared_controls) or "none",
+        "input format": card.input_format,
+        "folder": str(task.public),
+    }
 
 
 def _print(title: str, facts: dict[str, Any], as_json: bool) -> None:

@@ -108,6 +108,13 @@ def test_the_demo_dataset_and_its_split_are_made_on_first_use_with_a_line_each(p
     assert len(lines) == 2
 
 
+def test_describe_speaks_to_people_in_words(project):
+    output = run("describe", "small").output
+    assert "may learn from" in output
+    assert "{" not in output
+    assert "[]" not in output
+
+
 def test_three_first_calls_at_once_find_the_one_demo_dataset(project):
     command = [sys.executable, "-m", "harness.cli.main", "tasks", "describe", "demo:context_ood"]
     calls = [subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) for _ in range(3)]
