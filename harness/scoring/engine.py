@@ -20,6 +20,7 @@ from harness.scoring.parts import Parts, read_parts, write_shard
 from harness.scoring.task_cells import TaskCells
 from harness.scoring.task_stage import summarise_task
 from harness.scoring.threads import one_blas_thread
+from harness.scoring.train_distance import Distance, train_distance
 from harness.scoring.training import Training, train_effects, training_statistics
 from harness.scoring.truth_cache import TruthCache, cache_of_task, kernels_version
 from harness.scoring.variance import Variance, VarKind, resolve_variance
@@ -112,12 +113,18 @@ class Engine:
         training = self.kept.get("training", Training, self._training)
         variance = resolve_variance(self.inputs.file, self.inputs.var_kind, training.variance)
         contexts = self._contexts(parts, training)
-        summary = summarise_task(self.task, parts, self.cells, training, variance, scratch)
+        distance = self.kept.get("distance", Distance, self._distance).values
+        summary = summarise_task(self.task, parts, self.cells, training, variance, scratch, distance)
         return Scored(contexts, summary, variance, parts.indices())
 
     def _training(self) -> Training:
         effects = train_effects(self.inputs.dataset, self.inputs.split)
         return training_statistics(effects, self.inputs.dataset.meta.n_vars)
+
+    def _distance(self) -> Distance:
+        asked = [self.truth.conditions[index].condition for index in self.chosen]
+        pairs = [(one.context, one.pert) for one in asked]
+        return train_distance(self.inputs.dataset, self.inputs.split, pairs)
 
     def _contexts(self, parts: Parts, training: Training) -> list[ScoredContext]:
         stage = ContextStage(self.task, parts, self.cells, training)

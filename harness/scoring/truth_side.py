@@ -17,6 +17,7 @@ from harness.metrics.moments import Moments, moments
 from harness.metrics.pca import PrincipalAxes, chosen_rows, principal_axes
 from harness.metrics.sampling import halves, sample
 from harness.scoring.task_cells import TaskCells
+from harness.scoring.train_distance import Distance
 from harness.scoring.training import Training
 
 Profile = NDArray[np.float64]
@@ -83,7 +84,7 @@ class TaskSide:
 
 CLASSES: tuple[type, ...] = (
     TruthSide, EffectSide, CellSide, ContextSide, TaskSide, Training, PrincipalAxes, Moments, GeneRanking, Anchors,
-    Undefined, scperturbench.ObservedSide, celleval.Side,
+    Undefined, Distance, scperturbench.ObservedSide, celleval.Side,
 )  # fmt: skip
 """What these are made of."""
 
