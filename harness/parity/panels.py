@@ -75,9 +75,11 @@ def find_cases(module: Panel, folder: Path, panel: str) -> list[Path]:
         raise HarnessError(
             "no folder of parity cases here", where=folder, got="a file" if folder.exists() else "nothing"
         )
-    cases = module.cases(folder)
+    cases = _cases(module, folder, panel)
     if not cases:
-        deeper = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and module.cases(path)]
+        deeper = [
+            path.name for path in sorted(folder.iterdir()) if path.is_dir() and _cases(module, path, panel)
+        ]
         raise HarnessError(
             f"this folder holds no case of panel {panel}",
             where=folder,
@@ -107,6 +109,13 @@ def summary(deviations: Iterable[Deviation]) -> list[Line]:
         )
         for metric, some in by_metric.items()
     ]
+
+
+def _cases(module: Panel, folder: Path, panel: str) -> list[Path]:
+    """Documents that are of the panel by what they hold, whatever their names, and those it knows by name."""
+    named = set(module.cases(folder))
+    kinds = {path: document_kind(path) for path in sorted(folder.glob("*.json"))}
+    return [path for path, kind in kinds.items() if kind == panel or (kind is None and path in named)]
 
 
 def _check_case(module: Panel, case: Path) -> list[Deviation]:

@@ -142,6 +142,25 @@ def test_a_case_whose_arrays_are_lost_is_a_miss_and_the_others_are_still_checked
     assert report["cases"] == 2
 
 
+@pytest.mark.parametrize(
+    ("panel", "stem"), [("splits", "split_transfer_one_covariate"), ("celleval", "p4_all_identical")]
+)
+def test_cases_are_known_by_what_they_hold_and_not_by_their_names(run_harness, one_case, panel, stem):
+    one_case(
+        "splits" if panel == "celleval" else "celleval",
+        "p4_all_identical" if panel == "splits" else "split_transfer_one_covariate",
+        name="stranger",
+    )
+    report = json.loads(run_harness("parity", str(one_case(panel, stem)), "--panel", panel, "--json").stdout)
+    assert (report["ok"], report["cases"]) == (True, 1)
+
+
+def test_a_column_case_without_its_cells_is_a_miss_and_not_passed_over(run_harness, one_case):
+    folder = one_case("celleval", "p4_all_identical")
+    (folder / "other.npz").unlink()
+    assert run_harness("parity", str(folder), "--panel", "celleval").returncode == 1
+
+
 def test_a_case_that_compares_nothing_is_a_miss(run_harness, one_case):
     def empty(document):
         document["groups"] = []
