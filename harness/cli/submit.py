@@ -69,7 +69,7 @@ def submit(
     """Run a submission on a task, score it, leave a run folder.
 
     The exit code is that of the run's status: 0 ok, 10 declined, 11 invalid, 12 failed, 13 timeout, 14 out of memory,
-    15 environment, 130 interrupted.
+    15 environment, 16 incomplete, 130 interrupted.
 
     Example: `harness submit ridge`
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.digest import Digest
 from harness.metrics import celleval, perturbench, scperturbench, scperturbench_calibrated
 from harness.metrics.card import Undefined, Value, cards
 from harness.metrics.inputs import CalibratedCells, Cells, ConditionCells, ConditionEffects
@@ -192,8 +193,6 @@ class ConditionStage:
 
 def context_file(context: str) -> str:
     """A name for a file of a context, whose own name may hold anything."""
-    from harness.digest import Digest
-
     return Digest("context").field("name", context).hexdigest()[:16]
 
 

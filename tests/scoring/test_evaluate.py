@@ -8,6 +8,7 @@ import pytest
 from harness.contract.predictions import open_predictions
 from harness.datasets.obs import Pool
 from harness.errors import HarnessError
+from harness.metrics.card import Undefined
 from harness.scoring.evaluate import evaluate, expected_rows, predictions_in
 from harness.storage import canonical_json
 
@@ -136,6 +137,19 @@ def test_published_values_count_by_test_cells(scored, some_mean, tiny_truth):
     values, cells = (np.array(column) for column in zip(*pairs, strict=True))
     found = evaluation.document["scperturbench"]["global"]["mse_all"]["value"]
     assert found == pytest.approx((values * cells).sum() / cells.sum(), rel=1e-12)
+
+
+def test_ratios_are_formed_of_sums_so_that_no_weak_condition_decides(scored, some_mean):
+    evaluation = scored(some_mean)
+    (context,) = [one for one in evaluation.scored.contexts if one.kind == "reported"]
+    for metric in ("error_ratio", "energy_skill"):
+        parts = np.array([one.fractions[metric] for one in context.conditions])
+        found = evaluation.document["calibrated"]["per_context"][context.context][metric]
+        assert found["value"] == pytest.approx(parts[:, 0].sum() / parts[:, 1].sum(), rel=1e-12)
+        assert found["n"] == len(parts)
+        for one, (above, below) in zip(context.conditions, parts, strict=True):
+            value = one.values["calibrated"][metric]
+            assert isinstance(value, Undefined) if below <= 0 else value == pytest.approx(above / below)
 
 
 def test_predicted_cells_are_own_controls_plus_effect_with_noise_for_cell_variance_alone(
