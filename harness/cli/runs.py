@@ -29,12 +29,15 @@ def list_runs(as_json: bool = JSON_OPTION) -> None:
 
     Example: `harness runs list`
     """
-    from harness.cli.show import print_json, print_table
+    from harness.cli.show import print_error, print_json, print_table
     from harness.records.run_folder import list_runs as find_runs
+    from harness.records.run_folder import unreadable_runs
     from harness.settings import load_settings
 
     folder = load_settings().runs
     found = find_runs(folder)
+    for fault in unreadable_runs(folder):
+        print_error(fault)
     if as_json:
         print_json([_entry(run) for run in found])
         return

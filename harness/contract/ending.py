@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, StringConstraints, model_validator
 
@@ -12,6 +12,8 @@ from harness.contract.status import RunStatus
 
 class RunEnding(Record):
     """The ending of a run: its status and, unless it is `ok`, the reason that the scorecard and the board show."""
+
+    has_schema: ClassVar[bool] = True
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -74,6 +74,8 @@ class SupportedListing(Record):
 
 class PredictionsListing(Record):
     """The headers of a predictions file: member → dtype and shape. The file itself is an `.npz` of these arrays."""
+
+    has_schema: ClassVar[bool] = True
 
     mean: MatrixListing
     """Predicted delta: predicted expression − the row's own control, genes in the order of `task.json`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -123,6 +123,8 @@ class Resources(Record):
 
 class Submission(Record):
     """The manifest of a submission folder, `submission.toml`."""
+
+    has_schema: ClassVar[bool] = True
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     """Version of this format."""

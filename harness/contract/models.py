@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,8 @@ class Record(BaseModel):
     """A frozen record with no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    has_schema: ClassVar[bool] = False
+    """Whether it is exported to schemas/."""
 
     @classmethod
     def read(cls, value: Any, *, where: object, mend: str | None = None) -> Self:
@@ -34,7 +36,7 @@ class Record(BaseModel):
                 f"{cls.__name__} is refused: {len(faults)} fault{'s' if len(faults) > 1 else ''}",
                 where=where,
                 got="; ".join(faults),
-                mend=mend or f"see schemas/{cls.schema_name()}.schema.json",
+                mend=mend or (f"see schemas/{cls.schema_name()}.schema.json" if cls.has_schema else None),
             ) from None
         except _NotJson as error:
             raise HarnessError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,8 @@ class GraphCard(Record):
 
 class TaskCard(Record):
     """The card of a task folder, `task.json`. It names no hidden role and no number that depends on hidden cells."""
+
+    has_schema: ClassVar[bool] = True
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
     """Version of this format."""

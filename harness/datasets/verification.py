@@ -29,7 +29,18 @@ def faults(path: Path, *, on_progress: Progress | None = None) -> list[HarnessEr
         done += size
         if on_progress is not None:
             on_progress(done, sum(sizes.values()))
+    found += _foreign(path, meta)
     return found or list(_faults_of_the_whole(path, meta))
+
+
+def _foreign(path: Path, meta: DatasetMeta) -> list[HarnessError]:
+    """What lies in the folder and is not the dataset's."""
+    own = {path / file for file in (*meta.arrays, OBS_FILE, DATASET_META)}
+    strange = sorted(entry for entry in path.rglob("*") if entry not in own and not entry.is_dir())
+    return [
+        HarnessError("a file that is not part of the dataset", where=entry, mend="move it elsewhere")
+        for entry in strange
+    ]
 
 
 def _faults_of(path: Path, file: str, meta: DatasetMeta) -> Iterator[HarnessError]:

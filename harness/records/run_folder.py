@@ -107,11 +107,25 @@ def open_run(path: Path, *, verify: bool = False) -> RunFolder:
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """Every finished run, oldest first; hidden half-made folders and other folders are passed over."""
-    if not runs.is_dir():
-        return []
-    names = sorted(entry.name for entry in runs.iterdir() if RUN_NAME.match(entry.name))
-    return [open_run(runs / name) for name in names if (runs / name / RECORD_FILE).is_file()]
+    """Every finished run, oldest first; half-made, other and unreadable folders are passed over."""
+    return [run for run in _read_runs(runs) if isinstance(run, RunFolder)]
+
+
+def unreadable_runs(runs: Path) -> list[HarnessError]:
+    """Why folders that bear a run's name cannot be read as one."""
+    return [run for run in _read_runs(runs) if isinstance(run, HarnessError)]
+
+
+def _read_runs(runs: Path) -> Iterator[RunFolder | HarnessError]:
+    names = (
+        sorted(entry.name for entry in runs.iterdir() if RUN_NAME.match(entry.name)) if runs.is_dir() else []
+    )
+    for name in names:
+        if (runs / name / RECORD_FILE).is_file():
+            try:
+                yield open_run(runs / name)
+            except HarnessError as fault:
+                yield fault
 
 
 def find_run(runs: Path, reference: str) -> RunFolder:

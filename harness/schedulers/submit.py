@@ -28,7 +28,7 @@ from harness.scoring.evaluate import Evaluation, evaluate, expected_rows, predic
 from harness.splits.create import check_dataset
 from harness.splits.split import Split
 from harness.tasks.build import build_task, task_hash
-from harness.tasks.folder import Task
+from harness.tasks.folder import Task, open_task
 from harness.tasks.truth import load_truth
 
 STEPS = ("build task", "run submission", "validate predictions", "score")
@@ -187,6 +187,9 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
     execution = done.execution
     if execution.status is not RunStatus.OK:
         return Ending(execution.status, execution.detail, done.started)
+    touched = _changed_while_running(task)
+    if touched is not None:
+        return Ending(RunStatus.HELD, f"its task changed while it ran: {touched}", done.started)
     path = predictions_in(done.output)
     if path is None:
         return Ending(RunStatus.INVALID, "it ended normally but wrote no predictions.npz", done.started)
@@ -204,6 +207,15 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
         evaluation = _score(plan, task, file, heard)
     status, reason = scored_status(evaluation)
     return Ending(status, reason, done.started, evaluation)
+
+
+def _changed_while_running(task: Task) -> str | None:
+    """What a submission that can write where it should not did to its task or to the sealed truth."""
+    try:
+        open_task(task.sealed.parent)
+    except HarnessError as fault:
+        return f"{fault.what}, {fault.where}"
+    return None
 
 
 def scored_status(evaluation: Evaluation) -> tuple[RunStatus, str]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from harness.contract.manifest import Submission
 from harness.contract.models import Record
 from harness.errors import HarnessError
 
@@ -59,7 +60,10 @@ def test_a_long_value_is_shown_short() -> None:
 
 
 def test_a_refusal_says_where_its_fields_are_told() -> None:
-    assert "see schemas/assay.schema.json" in refusal({})
+    assert "schemas/" not in refusal({})
+    with pytest.raises(HarnessError) as caught:
+        Submission.read({}, where="submission.toml")
+    assert caught.value.mend == "see schemas/submission.schema.json"
     with pytest.raises(HarnessError, match="ask the importer"):
         Assay.read({}, where="x", mend="ask the importer")
 

@@ -92,3 +92,10 @@ def test_a_folder_that_is_no_dataset_is_a_fault_with_a_way_out(tmp_path: Path) -
 def test_what_verification_accepts_opens(folder: Path, tiny_dataset: PerturbDataset) -> None:
     assert faults(folder) == []
     assert open_dataset(folder).data_hash == tiny_dataset.data_hash
+
+
+def test_a_foreign_file_in_the_folder_is_named(folder: Path) -> None:
+    (folder / "obsm").mkdir(exist_ok=True)
+    (folder / "obsm" / "labels.npy").write_bytes(b"x")
+    (fault,) = faults(folder)
+    assert fault.where == str(folder / "obsm" / "labels.npy")

@@ -21,6 +21,7 @@ from harness.records.run_folder import (
     run_name,
     seal_files,
     status_line,
+    unreadable_runs,
     write_record,
 )
 
@@ -98,6 +99,14 @@ def test_half_made_and_foreign_folders_are_passed_over(make_run, tmp_path):
     (tmp_path / NAME.replace("ridge", "empty")).mkdir()
     (tmp_path / "notes").mkdir()
     assert [found.path for found in list_runs(tmp_path)] == [run.path]
+
+
+def test_a_run_with_a_broken_record_is_named_and_hides_no_other(make_run, tmp_path):
+    broken, whole = make_run(), make_run(NAME.replace("0102", "0103"))
+    (broken.path / "record.json").write_text("{")
+    assert [found.path for found in list_runs(tmp_path)] == [whole.path]
+    (fault,) = unreadable_runs(tmp_path)
+    assert str(broken.path) in str(fault)
 
 
 def test_a_run_is_found_by_name_beginning_folder_and_last(make_run, tmp_path):

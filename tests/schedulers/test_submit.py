@@ -420,6 +420,27 @@ def test_a_task_that_changed_in_the_cache_is_refused(request_for, tmp_path):
         end(request)
 
 
+REWRITES_THE_TRUTH = """
+    import os
+    from pathlib import Path
+    import numpy as np
+    from harness.sdk import Predictions
+
+    def submission(task):
+        truth = Path(os.environ["HARNESS_TASK"]).parent / "sealed" / "truth.json"
+        truth.chmod(0o644)
+        truth.write_text(truth.read_text().replace("reported", "calib"))
+        return Predictions(np.zeros(task.query.X.shape, np.float32), np.ones(task.query.X.shape, np.float32))
+"""
+
+
+def test_a_submission_that_rewrites_the_sealed_truth_is_held(request_for, tmp_path):
+    run = end(request_for(REWRITES_THE_TRUTH, task_cache=tmp_path / "own-cache"))
+    assert run.record.status is RunStatus.HELD
+    assert "truth.json" in run.record.reason
+    assert run.metrics() is None
+
+
 def test_an_unknown_parameter_or_variant_is_refused_with_the_nearest(request_for):
     with pytest.raises(UnknownNameError, match="epochs"):
         plan_run(request_for(params={"epochs": 1}, passed={"epoch": 2}))
