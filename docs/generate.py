@@ -82,7 +82,9 @@ def _metric(facts: dict[str, Any]) -> str:
         "misleads": facts["misleads"],
         "reference": facts["reference"],
     }
-    lines = "\n".join(f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in rows.items())
+    lines = "\n".join(
+        f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()
+    )
     return f"### {facts['panel']}.{facts['name']}\n\n{facts['formula']}\n\n| | |\n|---|---|\n{lines}\n"
 
 

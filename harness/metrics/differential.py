@@ -13,7 +13,7 @@ from harness.metrics.moments import Moments
 class Welch(NamedTuple):
     """Welch's t-test of each gene."""
 
-    t: NDArray[np.float64]  # [genes]; 0 where both variances are 0 and the means equal, ±inf where they differ
+    t: NDArray[np.float64]  # [genes]; without variance 0 where the means are equal, ±inf where not
     p: NDArray[np.float64]  # [genes], two-sided
 
 

@@ -95,7 +95,9 @@ def test_the_submission_that_the_readme_shows_is_valid(project: Path) -> None:
     code = blocks("README.md", "python")[0]
     (folder / "main.py").write_text(code + "\n\nsubmission = Submission()\n")
     manifest = (folder / "submission.toml").read_text().replace("global-mean", "shown")
-    (folder / "submission.toml").write_text(re.sub(r'uncertainty = "native"', 'uncertainty = "none"', manifest))
+    (folder / "submission.toml").write_text(
+        re.sub(r'uncertainty = "native"', 'uncertainty = "none"', manifest)
+    )
     done = type_in(project, "harness validate submissions/shown")
     assert done.returncode == 0, done.stdout + done.stderr
 
