@@ -37,6 +37,9 @@ EXPRESSION: dict[str, Callable[[Expression], NDArray[np.float64]]] = {
     "fdr": lambda de: de.test.fdr,
 }
 
+FIRST_OF_ONE = 1.0
+"""What the reference gives a perturbation that has no other to be told from; the panel gives no value there."""
+DISCRIMINATION = tuple(name for name in celleval.CONTEXT_NAMES if name.startswith("discrimination_score"))
 WITHOUT_ROW = ("de_direction_match", "de_spearman_lfc_sig", "de_sig_genes_recall")
 
 Sides = tuple[celleval.Side | Undefined, celleval.Side | Undefined]
@@ -130,6 +133,8 @@ def recompute(
         [s if isinstance(s, Undefined) else s.totals for s in side] for side in zip(*sides, strict=True)
     ]
     context = celleval.context_values(profiles, celleval.own_genes(labels, genes), *totals)
+    if len(labels) == 1:
+        context |= {name: [FIRST_OF_ONE] for name in DISCRIMINATION}
     return {name: [row[name] for row in rows] for name in celleval.CONDITION_NAMES} | context
 
 

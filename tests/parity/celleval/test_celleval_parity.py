@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from harness.metrics.card import Undefined
+from harness.metrics.inputs import ConditionCells
 from harness.parity import celleval
 
 CASES = celleval.cases(Path(__file__).parent)
@@ -98,3 +99,12 @@ def test_columns_without_a_row_are_counted_apart():
 
     summary = celleval.aggregate("de_direction_match", [0.5, Undefined(NOTHING_REAL), 1.0])
     assert (summary["count"], summary["null_count"], summary["mean"]) == (2, 1, 0.75)
+
+
+def test_a_perturbation_without_others_has_the_discrimination_that_the_original_gives_it():
+    cells = celleval.Cells.read(CASES[0].with_suffix(".npz"))
+    labels = cells.shared[:1]
+    one = ConditionCells(cells.observed[labels[0]], cells.predicted[labels[0]], cells.controls)
+    sides = tuple(celleval.celleval.side(group, cells.controls) for group in (one.observed, one.predicted))
+    columns = celleval.recompute([one], [sides], labels, cells.genes)
+    assert [columns[name] for name in celleval.DISCRIMINATION] == [[1.0]] * 3

@@ -116,3 +116,15 @@ def test_other_documents_are_refused_by_what_they_lack(tmp_path):
     with pytest.raises(HarnessError, match="no scPerturBench parity case") as caught:
         check(path)
     assert "columns" in str(caught.value)
+
+
+def test_common_genes_are_divided_by_k_even_where_there_are_fewer_genes(small_case):
+    document, again = small_case
+    group = document["groups"][0]
+    told = group["gene_sets"]["top10"]["common_degs_inferred"]
+    group["gene_sets"] = {"top10": group["gene_sets"]["top10"]}
+    document["groups"] = [group]
+    told |= {"k": 80, "overlap": 50, "score": 50 / 80}
+    assert again()["common_degs"].ok
+    told["score"] = 1.0
+    assert not again()["common_degs"].ok
