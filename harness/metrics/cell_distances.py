@@ -24,6 +24,9 @@ MAX_CELLS = 1000
 EPSILON_SHARE = 1.0
 """ε is the mean squared distance between observed cells. With the published twentieth, cells travel little farther than to
 themselves, and what is left is the noise of thousands of genes."""
+TOO_FAR = 1e9
+"""Spread of predicted cells, in spreads of the observed ones, from which on rounding decides what is left when it is
+taken off: nothing is taken off then, so that one absurd cell cannot bring a distance near 0."""
 FEW_OBSERVED = "there are fewer than two observed cells"
 FEW_HALVES = "there are fewer than two observed cells in each half"
 FEW_BASAL = "there are fewer than two control cells that predictions were built on"
@@ -60,7 +63,7 @@ class Anchors:
     range=(-np.inf, np.inf),
     reference="Székely & Rizzo 2013, U-statistic",
     needs=("cells",),
-    pathologies="over all genes most of it is noise; slightly negative where nothing differs",
+    pathologies="over all genes most of it is noise; slightly negative where nothing differs; hardly sees one stray cell",
 )
 def energy_distance(anchors: Anchors, predicted: Wide) -> Value:
     r"""$2E|T-P| - E_{i\ne j}|T_i-T_j| - E_{i\ne j}|P_i-P_j|$: the same for few and for many cells, own targets left out."""
@@ -69,6 +72,8 @@ def energy_distance(anchors: Anchors, predicted: Wide) -> Value:
     if len(predicted) < 2:
         return Undefined(FEW_PREDICTED)
     within = mean_of_pairs(squared_distances(predicted, predicted, same=True))
+    if within > TOO_FAR * max(anchors.within, 1.0):
+        within = 0.0
     return energy(squared_distances(anchors.observed, predicted), anchors.within, within)
 
 

@@ -307,6 +307,16 @@ def test_references_do_not_depend_on_the_prediction():
     assert [a[name] for name in names] == [b[name] for name in names]
 
 
+@pytest.mark.parametrize("far", [1e15, 1e30, 3e38])
+def test_one_absurd_cell_cannot_bring_a_condition_near_to_the_observed_cells(far):
+    one = Experiment(22)
+    cells = one.cells(0 * one.effect)
+    cells.predicted[3] = far
+    values = cell_distances.condition_values(cells)
+    assert values["energy_distance"] > far / len(cells.predicted)
+    assert values["energy_skill"] < -far / 1000
+
+
 def test_one_predicted_cell_leaves_its_own_distances_undefined_and_the_references_defined():
     cells = Experiment(21).cells(np.zeros(40))
     values = cell_distances.condition_values(replace(cells, predicted=cells.predicted[:1]))
