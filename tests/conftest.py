@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,11 @@ import pytest
 
 from harness.datasets.dataset import PerturbDataset, open_dataset
 from harness.datasets.synthetic import make_preset
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in tests of Ctrl-C even where the whole run was started in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def required(resource: str) -> bool:
