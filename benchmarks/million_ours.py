@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pyarrow.dataset
 import scipy.linalg
 import scipy.special
 import scipy.stats
@@ -19,7 +20,7 @@ from harness.storage import read_json
 from harness.tasks.folder import open_task
 from harness.tasks.truth import load_truth
 
-IMPORTS = (scipy.linalg, scipy.special, scipy.stats)
+IMPORTS = (pyarrow.dataset, scipy.linalg, scipy.special, scipy.stats)
 """Loaded here and not at first use, so that imports are counted apart."""
 
 

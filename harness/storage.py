@@ -10,6 +10,7 @@ import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,37 @@ _PARTIAL = ".partial-"
 
 def canonical_json(value: Any, *, indent: int | None = None) -> str:
     """JSON with sorted keys and no NaN, so that equal values are equal bytes."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(
-        value, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=separators, indent=indent
+    return _encode(value, ",", ":") if indent is None else _indented(value, " " * indent, "\n")
+
+
+def _indented(value: Any, step: str, line: str) -> str:
+    """What `json` writes with an indent, whose own writer of it is slow: what holds no container is encoded at once."""
+    if not isinstance(value, (dict, list, tuple)) or not value:
+        return _encode(value, ",", ": ")
+    inner = line + step
+    items = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(item, (dict, list, tuple)) for item in items):
+        flat = _encode(value, "," + inner, ": ")
+        return f"{flat[0]}{inner}{flat[1:-1]}{line}{flat[-1]}"
+    if not isinstance(value, dict):
+        return f"[{inner}{f',{inner}'.join(_indented(item, step, inner) for item in value)}{line}]"
+    parts = [f"{_key(key)}: {_indented(item, step, inner)}" for key, item in sorted(value.items())]
+    return f"{{{inner}{f',{inner}'.join(parts)}{line}}}"
+
+
+def _key(key: Any) -> str:
+    text = _encode(key, ",", ": ")
+    return text if isinstance(key, str) else f'"{text}"'
+
+
+def _encode(value: Any, between: str, after_key: str) -> str:
+    return _encoder(between, after_key).encode(value)
+
+
+@cache
+def _encoder(between: str, after_key: str) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(between, after_key)
     )
 
 

@@ -5,6 +5,7 @@ Every distance is shown relative to the same distance of the prediction of no ef
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -305,4 +306,14 @@ def _divergence(source: Wide, target: Wide, epsilon: float, target_on_itself: fl
 
 
 def _wide(cells: CalibratedCells, group: NDArray[np.float32]) -> Wide:
-    return np.ascontiguousarray(np.delete(group, list(cells.targets), axis=1), np.float64)
+    return without_targets(group, cells.targets)
+
+
+def without_targets(group: NDArray[np.float32], targets: Sequence[int]) -> Wide:
+    """Cells in double precision without some genes, copied once."""
+    gone = sorted(set(targets))
+    out = np.empty((len(group), group.shape[1] - len(gone)))
+    starts = [0, *(gene + 1 for gene in gone)]
+    for k, (start, stop) in enumerate(zip(starts, [*gone, group.shape[1]], strict=True)):
+        out[:, start - k : stop - k] = group[:, start:stop]
+    return out

@@ -24,6 +24,18 @@ Signs = NDArray[np.int8]  # [genes]; −1, 0 (not called), 1
 
 
 @dataclass(frozen=True)
+class ObservedCalls:
+    """The observed effect, tested: the same for every submission."""
+
+    tested: NDArray[np.int64]
+    """Positions of the genes that are tested."""
+    error: NDArray[np.float64]  # [tested genes]
+    freedom: NDArray[np.float64]  # [tested genes]
+    calls: Signs
+    directions: Signs
+
+
+@dataclass(frozen=True)
 class Calls:
     """Which genes are called on each side, and which way they go."""
 
@@ -126,9 +138,16 @@ METRICS = (deg_jaccard, deg_jaccard_chance, direction_fidelity, direction_fideli
 NAMES = ("deg_jaccard", "deg_jaccard_chance", "direction_fidelity", "direction_fidelity_chance", "deg_cells")
 
 
-def condition_values(cells: CalibratedCells, predicted_effect: NDArray[np.float64]) -> dict[str, Value]:
-    """Every value of one condition, whose predicted effect is the mean over its rows."""
-    calls = call_genes(cells, predicted_effect)
+def condition_values(
+    cells: CalibratedCells,
+    predicted_effect: NDArray[np.float64],
+    known: ObservedCalls | Undefined | None = None,
+) -> dict[str, Value]:
+    """Every value of one condition, whose predicted effect is the mean over its rows.
+
+    `known` spares what was computed for another submission on the same cells.
+    """
+    calls = call_genes(call_observed(cells) if known is None else known, predicted_effect)
     values: dict[str, Value] = {
         name: calls if isinstance(calls, Undefined) else function(calls)
         for name, function in zip(NAMES, METRICS, strict=False)
@@ -136,10 +155,8 @@ def condition_values(cells: CalibratedCells, predicted_effect: NDArray[np.float6
     return values | {"deg_cells": deg_cells(cells)}
 
 
-def call_genes(cells: CalibratedCells, predicted_effect: NDArray[np.float64]) -> Calls | Undefined:
-    """Test both effects with the standard error of the observed one; genes without any variance are not tested."""
-    from scipy.special import stdtr
-
+def call_observed(cells: CalibratedCells) -> ObservedCalls | Undefined:
+    """Test the observed effect; genes without any variance are not tested."""
     size = int(deg_cells(cells))
     if size < FEWEST_CELLS:
         return Undefined(
@@ -154,10 +171,27 @@ def call_genes(cells: CalibratedCells, predicted_effect: NDArray[np.float64]) ->
         return Undefined("no gene varies in observed cells or controls")
     a, b = a[tested], b[tested]
     error, freedom = np.sqrt(a + b), (a + b) ** 2 / ((a**2 + b**2) / (size - 1))
-    effects = ((observed.mean - reference.mean)[tested], predicted_effect[tested])
-    signs = [np.sign(effect).astype(np.int8) for effect in effects]
-    called = [benjamini_hochberg(2 * stdtr(freedom, -np.abs(effect / error))) <= RATE for effect in effects]
-    return Calls(signs[0] * called[0], signs[1] * called[1], signs[0])
+    effect = (observed.mean - reference.mean)[tested]
+    calls = _called(effect, error, freedom)
+    return ObservedCalls(tested, error, freedom, calls, np.sign(effect).astype(np.int8))
+
+
+def call_genes(
+    observed: ObservedCalls | Undefined, predicted_effect: NDArray[np.float64]
+) -> Calls | Undefined:
+    """Test the predicted effect with the standard error of the observed one."""
+    if isinstance(observed, Undefined):
+        return observed
+    predicted = _called(predicted_effect[observed.tested], observed.error, observed.freedom)
+    return Calls(observed.calls, predicted, observed.directions)
+
+
+def _called(effect: NDArray[np.float64], error: NDArray[np.float64], freedom: NDArray[np.float64]) -> Signs:
+    """The sign of each effect that is called, 0 of the others."""
+    from scipy.special import stdtr
+
+    called = benjamini_hochberg(2 * stdtr(freedom, -np.abs(effect / error))) <= RATE
+    return np.asarray(np.sign(effect).astype(np.int8) * called, np.int8)
 
 
 def _larger(calls: Calls) -> int:

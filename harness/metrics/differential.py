@@ -21,14 +21,21 @@ def welch(cells: Moments, control: Moments) -> Welch:
     r"""$t = (m_T - m_C) / \sqrt{v_T/n_T + v_C/n_C}$ with Welch–Satterthwaite degrees of freedom."""
     from scipy.special import stdtr
 
+    t = welch_scores(cells, control)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = cells.variance / cells.n, control.variance / control.n
+        freedom = (a + b) ** 2 / (a**2 / (cells.n - 1) + b**2 / (control.n - 1))
+        p = 2 * stdtr(freedom, -np.abs(t))
+    p = np.where(np.isinf(t), 0.0, np.where(np.isnan(p) | (t == 0), 1.0, p))
+    return Welch(t, p)
+
+
+def welch_scores(cells: Moments, control: Moments) -> NDArray[np.float64]:
+    """Welch's t of each gene alone; p-values cost many times as much."""
     with np.errstate(divide="ignore", invalid="ignore"):
         a, b = cells.variance / cells.n, control.variance / control.n
         t = (cells.mean - control.mean) / np.sqrt(a + b)
-        freedom = (a + b) ** 2 / (a**2 / (cells.n - 1) + b**2 / (control.n - 1))
-        p = 2 * stdtr(freedom, -np.abs(t))
-    t = np.where(np.isnan(t), 0.0, t)
-    p = np.where(np.isinf(t), 0.0, np.where(np.isnan(p) | (t == 0), 1.0, p))
-    return Welch(t, p)
+    return np.where(np.isnan(t), 0.0, t)
 
 
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.metrics.card import Direction, Undefined, Value, metric
 from harness.metrics.correlation import pearson
-from harness.metrics.differential import welch
+from harness.metrics.differential import welch_scores
 from harness.metrics.inputs import ConditionEffects
 from harness.metrics.moments import Moments
 from harness.metrics.pooling import ratio_of_sums
@@ -62,7 +62,7 @@ def wmse(effects: ConditionEffects) -> Value:
     genes = kept_genes(effects)
     errors = []
     for scored, truth in (effects.halves, effects.halves[::-1]):
-        weights = de_weights(welch(scored, against).t[genes])
+        weights = de_weights(welch_scores(scored, against)[genes])
         if weights is None:
             return Undefined("all genes have the same differential expression score")
         half_effect = effects.observed + (truth.mean - effects.cells.mean)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.differential import strongest, welch
+from harness.metrics.differential import strongest, welch_scores
 from harness.metrics.moments import Moments
 
 GeneSetSize = int | Literal["all"]
@@ -40,7 +40,7 @@ def rank_genes(cells: Moments, control: Moments) -> GeneRanking | None:
     """Rank the genes of a group of cells against controls; None where either side has fewer than two cells."""
     if cells.n < 2 or control.n < 2:
         return None
-    scores = welch(cells, control).t.astype(np.float32)
+    scores = welch_scores(cells, control).astype(np.float32)
     return GeneRanking(
         scores, strongest(scores.astype(np.float64), len(scores)), np.flatnonzero(np.isinf(scores))
     )

@@ -62,6 +62,11 @@ class ConditionCells:
     def predicted_controls(self) -> Controls:
         return self.controls if self.own_controls is None else self.own_controls
 
+    def remind(self, observed: Moments, predicted: Moments) -> None:
+        """Hand over moments that were computed before."""
+        # cached properties are looked up in the instance first
+        self.__dict__.update(observed_moments=observed, predicted_moments=predicted)
+
     @cached_property
     def observed_moments(self) -> Moments:
         return moments(self.observed)

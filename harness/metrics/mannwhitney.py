@@ -32,9 +32,10 @@ class RankedControl:
         self.n, self.n_genes = cells.shape
         self._keys = np.sort(_keys(cells))
         _, counts = _runs(self._keys)
+        self._first = np.searchsorted(self._keys, np.arange(self.n_genes, dtype=np.uint64) << _VALUE_BITS)
         self._zeros = self.n - self._per_gene(self._keys)
         self._negatives = self._per_gene(self._keys[~_positive(self._keys)])
-        self._ties = self._sum_by_gene(self._keys[_starts(self._keys)], _tie_term(counts))
+        self._ties = self._sum_by_gene(_gene_of(self._keys[_starts(self._keys)]), _tie_term(counts))
 
     def test(self, cells: NDArray[Any]) -> MannWhitney:
         """Test target cells [cells, genes] against the control."""
@@ -43,13 +44,14 @@ class RankedControl:
         below = np.searchsorted(self._keys, values, side="left")
         equal = self._count_equal(values, below)
         gene = _gene_of(values)
-        first_of_gene = np.searchsorted(self._keys, np.arange(self.n_genes, dtype=np.uint64) << _VALUE_BITS)
-        smaller = (below - first_of_gene[gene]) + np.where(_positive(values), self._zeros[gene], 0.0)
-        u = self._sum_by_gene(values, counts * (smaller + 0.5 * equal))
-        zeros = n - self._sum_by_gene(values, counts)
+        smaller = (below - self._first[gene]) + np.where(_positive(values), self._zeros[gene], 0.0)
+        u = self._sum_by_gene(gene, counts * (smaller + 0.5 * equal))
+        zeros = n - self._sum_by_gene(gene, counts)
         u += zeros * (self._negatives + 0.5 * self._zeros)
         ties = self._ties + _tie_term(zeros + self._zeros)
-        ties += self._sum_by_gene(values, _tie_term(counts + equal) - _tie_term(equal))
+        tied = np.flatnonzero((equal > 0) | (counts > 1))  # others have a term of 0
+        more, less = counts[tied] + equal[tied], equal[tied]
+        ties += self._sum_by_gene(gene[tied], _tie_term(more) - _tie_term(less))
         p = _two_sided(u, n, self.n, ties)
         return MannWhitney(u, p, benjamini_hochberg(p))
 
@@ -63,8 +65,8 @@ class RankedControl:
     def _per_gene(self, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         return np.bincount(_gene_of(keys), minlength=self.n_genes).astype(np.float64)
 
-    def _sum_by_gene(self, keys: NDArray[np.uint64], terms: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(_gene_of(keys), terms, minlength=self.n_genes).astype(np.float64)
+    def _sum_by_gene(self, gene: NDArray[np.int64], terms: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(gene, terms, minlength=self.n_genes).astype(np.float64)
 
 
 def _keys(cells: NDArray[Any]) -> NDArray[np.uint64]:

@@ -63,9 +63,10 @@ def top_k_recall(predicted: Vector, observed: Vector, k: int = TOP_K) -> float:
     return len(np.intersect1d(strongest(predicted, k), strongest(observed, k))) / k
 
 
-def mmd(predicted: Cloud, observed: Cloud) -> float:
+def mmd(predicted: Cloud, observed: Cloud, within_observed: float | None = None) -> float:
     """Half the energy distance of two groups of cells, each cell paired with itself too."""
-    return _between(predicted, observed) - (_within(predicted) + _within(observed)) / 2
+    within = mean_within(observed) if within_observed is None else within_observed
+    return _between(predicted, observed) - (mean_within(predicted) + within) / 2
 
 
 VECTOR_SCORES: dict[VectorScore, Callable[[Vector, Vector], float]] = {
@@ -86,8 +87,8 @@ def mmd_of_all_pairs(predicted: Sequence[Cloud], observed: Sequence[Cloud]) -> M
     for i, cloud in enumerate(predicted):
         if len(cloud):
             scores[i] = _mean_distances(cloud, observed)
-    scores -= 0.5 * np.array([_within(cloud) for cloud in predicted])[:, None]
-    scores -= 0.5 * np.array([_within(cloud) for cloud in observed])
+    scores -= 0.5 * np.array([mean_within(cloud) for cloud in predicted])[:, None]
+    scores -= 0.5 * np.array([mean_within(cloud) for cloud in observed])
     return scores
 
 
@@ -194,5 +195,6 @@ def _between(x: Cloud, y: Cloud) -> float:
     return sum_of_distances(x, y) / (len(x) * len(y)) if len(x) and len(y) else float("nan")
 
 
-def _within(x: Cloud) -> float:
+def mean_within(x: Cloud) -> float:
+    """Mean distance of all ordered pairs of cells, each with itself included; NaN of none."""
     return sum_of_distances(x) / len(x) ** 2 if len(x) else float("nan")

@@ -92,9 +92,9 @@ def top_k_recall_scores(predicted: Profile, observed: Profile) -> Value:
     needs=("cells",),
     pathologies="cells paired with themselves favour many cells; a prediction without spread of cells looks bad",
 )
-def mmd_pca(predicted: Cloud, observed: Cloud) -> Value:
+def mmd_pca(predicted: Cloud, observed: Cloud, within_observed: float | None = None) -> Value:
     r"""$E|a-b|-\frac12E|a-a'|-\frac12E|b-b'|$ of cells in the space of the principal axes, all pairs."""
-    return pair_scores.mmd(predicted, observed)
+    return pair_scores.mmd(predicted, observed, within_observed)
 
 
 METRICS = tuple(
@@ -183,7 +183,7 @@ def side_values(observed: Side, predicted: Side, axes: PrincipalAxes | Undefined
         values = {"r2_scores": r2_scores(*scores), "top_k_recall_scores": top_k_recall_scores(*scores)}
     if isinstance(axes, Undefined) or observed.cloud is None or predicted.cloud is None:
         return values | {"mmd_pca": axes if isinstance(axes, Undefined) else Undefined(NO_CELLS)}
-    return values | {"mmd_pca": mmd_pca(predicted.cloud, observed.cloud)}
+    return values | {"mmd_pca": mmd_pca(predicted.cloud, observed.cloud, observed.within)}
 
 
 def context_values(

@@ -44,14 +44,25 @@ def overestimated_variance_test(cells: Moments, control: Moments) -> tuple[Profi
     """
     from scipy.special import stdtr
 
-    n = cells.n
+    t = _plain_t(cells, control)
     a, b = cells.variance, control.variance
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = (cells.mean - control.mean) / np.sqrt((a + b) / n)
-        freedom = (n - 1) * (a + b) ** 2 / (a**2 + b**2)
+        freedom = (cells.n - 1) * (a + b) ** 2 / (a**2 + b**2)
         p = 2 * stdtr(freedom, -np.abs(t))
     lost = ~np.isfinite(t)
     return np.where(lost, 0.0, t), np.where(lost, 1.0, p)
+
+
+def overestimated_variance_scores(cells: Moments, control: Moments) -> Profile:
+    """The t of `overestimated_variance_test` alone; p-values cost many times as much."""
+    t = _plain_t(cells, control)
+    return np.where(np.isfinite(t), t, 0.0)
+
+
+def _plain_t(cells: Moments, control: Moments) -> Profile:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (cells.variance + control.variance) / cells.n
+        return np.asarray((cells.mean - control.mean) / np.sqrt(spread))
 
 
 def signed_log_p(t: Profile, p: Profile) -> Profile:

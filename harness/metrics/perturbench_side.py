@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from harness.metrics.card import Undefined
 from harness.metrics.inputs import Controls, Profile
-from harness.metrics.moments import moments
-from harness.metrics.pair_scores import Cloud
+from harness.metrics.moments import Moments, moments
+from harness.metrics.pair_scores import Cloud, mean_within
 from harness.metrics.pca import PrincipalAxes
-from harness.metrics.perturbench_aggregations import overestimated_variance_test
+from harness.metrics.perturbench_aggregations import overestimated_variance_scores
 from harness.metrics.sampling import sample
 
 VALUE_CELLS = 2000
@@ -30,6 +30,8 @@ class Side:
     """t-scores against the controls; None where there are too few cells."""
     cloud: Cloud | None
     """Cells in the space of the principal axes; None where there is none."""
+    within: float | None = None
+    """Mean distance within the cloud, where it is known already."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The side as arrays, to be stored."""
@@ -40,6 +42,10 @@ class Side:
         """A side that was stored."""
         return cls(arrays.get("scores"), arrays.get("cloud"))
 
+    def measured(self) -> Side:
+        """With the mean distance within the cloud."""
+        return self if self.cloud is None else replace(self, within=mean_within(self.cloud))
+
     def for_ranks(self, seed: int) -> Side:
         """With no more cells than ranks compare."""
         if self.cloud is None:
@@ -47,10 +53,20 @@ class Side:
         return Side(self.scores, self.cloud[sample(len(self.cloud), RANK_CELLS, seed)])
 
 
-def side(cells: NDArray[Any], controls: Controls, axes: PrincipalAxes | Undefined, seed: int) -> Side:
-    """t-scores of cells [cells, genes] against the controls, and the cells in the space of the axes."""
-    tested = len(cells) > 1 and len(controls.cells) > 1
-    scores = overestimated_variance_test(moments(cells), controls.moments)[0] if tested else None
+def side(
+    cells: NDArray[Any],
+    controls: Controls,
+    axes: PrincipalAxes | Undefined,
+    seed: int,
+    known: Moments | None = None,
+) -> Side:
+    """t-scores of cells [cells, genes] against the controls, and the cells in the space of the axes.
+
+    `known` are the moments of the cells, where they were computed already.
+    """
+    scores = None
+    if len(cells) > 1 and len(controls.cells) > 1:
+        scores = overestimated_variance_scores(moments(cells) if known is None else known, controls.moments)
     if isinstance(axes, Undefined):
         return Side(scores, None)
     return Side(scores, axes.project(cells[sample(len(cells), VALUE_CELLS, seed)]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from harness.metrics import cell_distances, de_agreement, effect_error, spread_divergence
-from harness.metrics.card import Value
+from harness.metrics.card import Undefined, Value
 from harness.metrics.cell_distances import Anchors
+from harness.metrics.de_agreement import ObservedCalls
 from harness.metrics.inputs import CalibratedCells, ConditionEffects
+from harness.metrics.moments import Moments
 
 EFFECT_NAMES = effect_error.NAMES
 CELL_NAMES = (*cell_distances.NAMES, *spread_divergence.NAMES, *de_agreement.NAMES)
@@ -18,13 +20,21 @@ def effect_values(effects: ConditionEffects) -> dict[str, Value]:
 
 
 def cell_values(
-    cells: CalibratedCells, effects: ConditionEffects, anchors: Anchors | None = None
+    cells: CalibratedCells,
+    effects: ConditionEffects,
+    anchors: Anchors | None = None,
+    *,
+    moments: tuple[Moments, Moments] | None = None,
+    calls: ObservedCalls | Undefined | None = None,
 ) -> dict[str, Value]:
-    """The values that need cells, of one condition. `anchors` spares what another submission's score computed already."""
+    """The values that need cells, of one condition.
+
+    Anchors, moments of observed and predicted cells, and observed calls spare what was computed already.
+    """
     return {
         **cell_distances.condition_values(cells, anchors),
-        **spread_divergence.condition_values(cells),
-        **de_agreement.condition_values(cells, effects.predicted),
+        **spread_divergence.condition_values(cells, moments),
+        **de_agreement.condition_values(cells, effects.predicted, calls),
     }
 
 

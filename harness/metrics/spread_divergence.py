@@ -54,10 +54,13 @@ def kl_genes_left_out(reference: Moments) -> float:
 NAMES = ("kl_divergence", "kl_genes_left_out")
 
 
-def condition_values(cells: CalibratedCells) -> dict[str, Value]:
-    """Every value of one condition."""
+def condition_values(
+    cells: CalibratedCells, known: tuple[Moments, Moments] | None = None
+) -> dict[str, Value]:
+    """Every value of one condition. `known` are the moments of observed and predicted cells, where they are known."""
     genes = np.delete(np.arange(cells.observed.shape[1]), list(cells.targets))
-    groups = (moments(cells.observed), moments(cells.predicted), cells.reference.moments)
+    sides = (moments(cells.observed), moments(cells.predicted)) if known is None else known
+    groups = (*sides, cells.reference.moments)
     observed, predicted, reference = (
         Moments(group.n, group.mean[genes], group.squares[genes]) for group in groups
     )

@@ -69,16 +69,17 @@ class ConditionStage:
         observed = task.observed(index)
         basal, predicted = task.predicted(index)
         calibrated = self._calibrated(index, observed, predicted, basal)
-        as_cells = calibrated[0] if asked.kind in CELL_KINDS else None
+        as_cells = calibrated if asked.kind in CELL_KINDS else ()
         truth = self._kept.get(
-            f"condition-{index}", TruthSide, lambda: truth_side(task, index, observed, as_cells)
+            f"condition-{index}", TruthSide, lambda: truth_side(task, index, observed, as_cells, self.axes)
         )
-        effect = task.answers.mean([index])[0]
-        rows = self._rows(index, truth, predicted, effect)
+        told = moments(predicted)
+        rows = self._rows(index, truth, told.mean)
         if truth.cells is None:
             empty = {name: np.full(width, np.nan) for name, width in self.widths.items()}
             return ScoredCells(index, {}, {}, empty | rows)
         cells = ConditionCells(observed, predicted, task.controls(asked.condition.context))
+        cells.remind(truth.effect.observed, told)
         return self._score_cells(index, cells, calibrated, truth, truth.cells, rows)
 
     @cached_property
@@ -112,11 +113,12 @@ class ConditionStage:
         side: CellSide,
         rows: dict[str, Profile],
     ) -> ScoredCells:
-        predicted_side = celleval.side(cells.predicted, cells.controls)
+        told = cells.predicted_moments
+        predicted_side = celleval.side(cells.predicted, cells.controls, told.mean)
         seed = self._task.draws(index)
-        groups = {"observed": cells.observed, "predicted": cells.predicted}
         sides = {
-            name: perturbench.side(group, cells.controls, self.axes, seed) for name, group in groups.items()
+            "observed": side.scored,
+            "predicted": perturbench.side(cells.predicted, cells.controls, self.axes, seed, told),
         }
         effect = rows["predicted_effect"]
         effects = ConditionEffects(
@@ -130,7 +132,12 @@ class ConditionStage:
             ),
             "celleval": celleval.condition_values(cells, side.columns, predicted_side),
             "calibrated": mean_of_references(
-                [scperturbench_calibrated.cell_values(one, effects, anchors) for one in calibrated]
+                [
+                    scperturbench_calibrated.cell_values(
+                        one, effects, anchors, moments=(cells.observed_moments, told), calls=calls
+                    )
+                    for one, calls in zip(calibrated, side.calls, strict=True)
+                ]
             ),
         }
         carried = _totals("observed", side.columns) | _totals("predicted", predicted_side)
@@ -152,13 +159,14 @@ class ConditionStage:
             for reference in references
         )
 
-    def _rows(self, index: int, truth: TruthSide, predicted: Cells, effect: Profile) -> dict[str, Profile]:
+    def _rows(self, index: int, truth: TruthSide, predicted: Profile) -> dict[str, Profile]:
         side = truth.effect
+        effect = self._task.answers.mean([index])[0]
         nothing = np.full_like(effect, np.nan)
         halves = side.halves or (None, None)
         rows = {
-            "observed": side.observed,
-            "predicted": moments(predicted).mean,
+            "observed": side.observed.mean,
+            "predicted": predicted,
             "predicted_effect": effect,
             "cells_mean": side.cells.mean,
             "cells_squares": side.cells.squares,

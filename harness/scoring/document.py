@@ -46,6 +46,7 @@ def metrics_document(engine: Engine, scored: Scored) -> dict[str, Any]:
     """Everything that `metrics.json` holds."""
     task = _scored_task(engine)
     truth, answers, variance = engine.truth, engine.answers, scored.variance
+    reported = level_panels(scored.contexts, truth, "reported")
     document: dict[str, Any] = {
         "schema": 2,
         "task": {
@@ -63,11 +64,11 @@ def metrics_document(engine: Engine, scored: Scored) -> dict[str, Any]:
         "supported": _support_shares(answers),
         "conditions": dict(Counter(asked.kind for asked in truth.conditions)),
         "notes": list(truth.notes),
-        **level_panels(scored.contexts, truth, "reported"),
+        **reported,
         UNCERTAINTY: uncertainty_document(scored.summary, task_values(scored.summary)),
         "subsets": {
             "iid": level_panels(scored.contexts, truth, "iid"),
-            "supported": level_panels(scored.contexts, truth, "reported", answers.supported),
+            "supported": _supported(scored.contexts, truth, answers, reported),
         },
     }
     del document["subsets"]["supported"][collapse.PANEL]  # of all predictions of a context or of none
@@ -86,6 +87,16 @@ def level_panels(
     """The levels of every panel but uncertainty, for the conditions of a kind."""
     chosen = [one for one in contexts if one.kind == kind]
     return {panel.name: PanelLevels.of(panel, truth, chosen, keep).levels() for panel in level_only_panels()}
+
+
+def _supported(
+    contexts: Sequence[ScoredContext], truth: Truth, answers: Answers, reported: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The levels of the reported conditions in which the model itself speaks; often all of them."""
+    asked = [one.index for context in contexts if context.kind == "reported" for one in context.conditions]
+    if all(map(answers.supported, asked)):
+        return dict(reported)
+    return level_panels(contexts, truth, "reported", answers.supported)
 
 
 def level_only_panels() -> list[Panel]:

@@ -41,7 +41,7 @@ def read_sealed(path: Path, classes: Sequence[type]) -> Any:
         raise changed(path, got=found, expected=told.decode(errors="replace"))
     end = content.index(b"\n", HASH_LENGTH + 1)
     tree = json.loads(content[HASH_LENGTH + 1 : end])
-    return _put_together(tree, memoryview(content)[end + 1 :], {kind.__name__: kind for kind in classes})
+    return _put_together(tree, memoryview(content)[end + 1 :], {_name(kind): kind for kind in classes})
 
 
 def changed(path: Path, *, got: object, expected: object) -> ChangedError:
@@ -63,9 +63,9 @@ def _taken_apart(value: object, blobs: list[bytes]) -> Any:
         return {ARRAY: [array.dtype.str, list(value.shape), start]}
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {OBJECT: type(value).__name__, TABLE: _each(fields, blobs)}
+        return {OBJECT: _name(type(value)), TABLE: _each(fields, blobs)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {OBJECT: type(value).__name__, TABLE: _each(value._asdict(), blobs)}
+        return {OBJECT: _name(type(value)), TABLE: _each(value._asdict(), blobs)}
     if isinstance(value, Mapping):
         return {TABLE: _each(value, blobs)}
     if isinstance(value, (tuple, list)):
@@ -73,6 +73,11 @@ def _taken_apart(value: object, blobs: list[bytes]) -> Any:
     if isinstance(value, float):
         return {NUMBER: value.hex()}
     return value
+
+
+def _name(kind: type) -> str:
+    """The module is part of it: panels call what they keep alike."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _each(fields: Mapping[str, object], blobs: list[bytes]) -> dict[str, Any]:

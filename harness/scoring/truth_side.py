@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.digest import seed_from
-from harness.metrics import celleval, scperturbench
+from harness.metrics import celleval, perturbench, scperturbench
 from harness.metrics.card import Undefined
-from harness.metrics.cell_distances import MAX_CELLS, Anchors, anchor
+from harness.metrics.cell_distances import MAX_CELLS, Anchors, anchor, without_targets
+from harness.metrics.de_agreement import ObservedCalls, call_observed
 from harness.metrics.gene_sets import GeneRanking
 from harness.metrics.inputs import CalibratedCells, Cells, Controls
 from harness.metrics.moments import Moments, moments
@@ -28,8 +30,8 @@ NO_CELLS = np.zeros((0, 0))
 class EffectSide:
     """A condition as an effect."""
 
-    observed: Profile
-    """Mean expression."""
+    observed: Moments
+    """Of expression."""
     effects: NDArray[np.float64]  # [references, genes]; against each reference
     cells: Moments
     """Of the observed cells; of their effects where rows have each their own control or are effects already."""
@@ -49,6 +51,9 @@ class CellSide:
     columns: celleval.Side | Undefined
     anchors: Anchors
     """Without the observed cells, which are on disk already."""
+    scored: perturbench.Side
+    calls: tuple[ObservedCalls | Undefined, ...]
+    """Against each reference."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class TaskSide:
 
 CLASSES: tuple[type, ...] = (
     TruthSide, EffectSide, CellSide, ContextSide, TaskSide, Training, PrincipalAxes, Moments, GeneRanking, Anchors,
-    Undefined, Distance, scperturbench.ObservedSide, celleval.Side,
+    Undefined, Distance, scperturbench.ObservedSide, celleval.Side, perturbench.Side, ObservedCalls,
 )  # fmt: skip
 """What these are made of."""
 
@@ -106,16 +111,24 @@ def context_side(task: TaskCells, context: str) -> ContextSide:
     return ContextSide(controls.moments, tuple(r.moments for r in task.references(context)), distance)
 
 
-def truth_side(task: TaskCells, index: int, observed: Cells, calibrated: CalibratedCells | None) -> TruthSide:
-    """Measure the truth of a condition; as cells too where `calibrated` is given."""
+def truth_side(
+    task: TaskCells,
+    index: int,
+    observed: Cells,
+    calibrated: Sequence[CalibratedCells],
+    axes: PrincipalAxes | Undefined,
+) -> TruthSide:
+    """Measure the truth of a condition; as cells too where `calibrated` is given, against each reference."""
     effect = _effect_side(task, index, observed)
-    if calibrated is None:
+    if not calibrated:
         return TruthSide(effect, None)
     controls = task.controls(task.truth.conditions[index].condition.context)
     cells = CellSide(
         scperturbench.observed_side(observed, controls),
-        celleval.side(observed, controls),
-        replace(anchor(calibrated), observed=NO_CELLS),
+        celleval.side(observed, controls, effect.observed.mean),
+        replace(anchor(calibrated[0]), observed=NO_CELLS),
+        perturbench.side(observed, controls, axes, task.draws(index), effect.observed).measured(),
+        tuple(call_observed(one) for one in calibrated),
     )
     return TruthSide(effect, cells)
 
@@ -123,8 +136,8 @@ def truth_side(task: TaskCells, index: int, observed: Cells, calibrated: Calibra
 def anchors_of(side: CellSide, cells: CalibratedCells) -> Anchors:
     """The anchors of a condition with its observed cells."""
     rows = sample(len(cells.observed), MAX_CELLS, cells.seed)
-    kept = np.delete(cells.observed[rows], list(cells.targets), axis=1)
-    return replace(side.anchors, observed=np.asarray(kept, np.float64))
+    chosen = cells.observed if len(rows) == len(cells.observed) else cells.observed[rows]
+    return replace(side.anchors, observed=without_targets(chosen, cells.targets))
 
 
 def _effect_side(task: TaskCells, index: int, observed: Cells) -> EffectSide:
@@ -141,4 +154,4 @@ def _effect_side(task: TaskCells, index: int, observed: Cells) -> EffectSide:
     parts = halves(len(own), task.draws(index))
     enough = min(len(part) for part in parts) > 0
     split = (moments(own[parts[0]]), moments(own[parts[1]])) if enough else None
-    return EffectSide(whole.mean, effects, cells, split)
+    return EffectSide(whole, effects, cells, split)
