@@ -105,13 +105,14 @@ def level_only_panels() -> list[Panel]:
 
 
 def missing_metrics(document: Mapping[str, Any]) -> list[str]:
-    """Metrics of any panel that have neither a value nor a reason."""
+    """Metrics of any panel that have neither a value nor a reason, be it for a single condition."""
     missing = []
     for name, panel in panels().items():
         found = document.get(name, {}).get("global", {})
         for metric in panel.metrics:
             summary = found.get(metric, {})
-            if summary.get("value") is None and not summary.get("reason"):
+            lacking = summary.get("value") is None or summary.get("undefined", 0) > 0
+            if lacking and not summary.get("reason"):
                 missing.append(f"{name}.{metric}")
     return missing
 

@@ -22,6 +22,8 @@ Summary = dict[str, Any]
 NO_CONDITIONS = "there are no such conditions"
 OF_A_CONTEXT = "it is one number for a whole context"
 NOT_LARGER = "the observed effects are not larger than their noise"
+ABSENT = Undefined("")
+"""A value that was never computed: without a reason, which makes the whole result incomplete."""
 POOLED = ("error_ratio", "energy_skill", "sinkhorn_skill")
 """Ratios that levels form of sums, so that a condition with next to no effect cannot decide them."""
 
@@ -109,6 +111,8 @@ class PanelLevels:
 
     def _pooled(self, metric: str, group: Sequence[ScoredCondition], values: Sequence[Value]) -> Summary:
         """A ratio of sums over the conditions whose two parts are known."""
+        if ABSENT in values:
+            return {"value": None, "n": 0, "undefined": values.count(ABSENT), "reason": ABSENT.reason}
         parts = [part for one in group if (part := one.fractions.get(metric)) is not None]
         below = math.fsum(part[1] for part in parts)
         summary: Summary = {"value": None, "n": len(parts)}
@@ -122,7 +126,7 @@ class PanelLevels:
         return summary
 
     def _value(self, one: ScoredCondition, metric: str) -> Value:
-        return one.values[self.panel.name][metric]
+        return one.values[self.panel.name].get(metric, ABSENT)
 
     def _is_number(self, metric: str) -> bool:
         return metric in self._one_for_all

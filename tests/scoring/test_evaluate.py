@@ -8,6 +8,7 @@ import pytest
 from harness.contract.predictions import open_predictions
 from harness.datasets.obs import Pool
 from harness.errors import HarnessError
+from harness.metrics import cell_distances, celleval, effect_error
 from harness.metrics.card import Undefined
 from harness.scoring.evaluate import evaluate, expected_rows, predictions_in
 from harness.storage import canonical_json
@@ -65,6 +66,30 @@ def test_values_stand_for_reported_conditions_and_iid_apart(scored, some_mean, t
     document = evaluation.document
     assert document["calibrated"]["global"]["mse"]["n"] == len(tiny_truth.of_kind("reported"))
     assert document["subsets"]["iid"]["calibrated"]["global"]["mse"]["n"] == len(tiny_truth.of_kind("iid"))
+
+
+@pytest.mark.parametrize(
+    ("module", "lost", "named"),
+    [
+        (celleval, "pr_auc", "celleval.pr_auc"),
+        (cell_distances, "energy_skill", "calibrated.energy_skill"),
+        (effect_error, "error_ratio", "calibrated.error_ratio"),
+    ],
+)
+def test_a_metric_that_some_conditions_lack_makes_the_result_incomplete(
+    scored, some_mean, monkeypatch, module, lost, named
+):
+    of_condition, seen = module.condition_values, []
+
+    def without_some(*args, **kwargs):
+        seen.append(None)
+        values = of_condition(*args, **kwargs)
+        return values if len(seen) % 2 else {name: values[name] for name in values if name != lost}
+
+    monkeypatch.setattr(module, "condition_values", without_some)
+    evaluation = scored(some_mean)
+    assert evaluation.document["missing"] == [named]
+    assert not evaluation.complete
 
 
 def test_canary_answers_change_no_value(scored, some_mean, tiny_truth):
