@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -99,3 +100,25 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_works_on_is_n
         sweep_partials(tmp_path)
         assert dead_partials(tmp_path) == []
         assert alive.is_dir()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": {"y": [1, 2.5, None], "x": {}}, "a": [[], [{"é": "\n", "d": True}], ()], "c": 1e-300},
+        {2: {"x": 1}, 10: {"x": 2}},
+        [],
+        [[1], 2],
+        "text",
+        7,
+    ],
+)
+@pytest.mark.parametrize("indent", [1, 2])
+def test_indented_json_is_what_the_standard_library_writes(value, indent):
+    expected = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ": "), indent=indent)
+    assert canonical_json(value, indent=indent) == expected
+
+
+def test_a_number_that_is_none_has_no_indented_json():
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json({"a": {"b": float("nan")}}, indent=1)

@@ -84,9 +84,7 @@ def all_pairs(score: VectorScore, predicted: Matrix, observed: Matrix) -> Matrix
 def mmd_of_all_pairs(predicted: Sequence[Cloud], observed: Sequence[Cloud]) -> Matrix:
     """MMD of every prediction (row) against every truth (column); an empty cloud has NaN."""
     scores = np.full((len(predicted), len(observed)), np.nan)
-    for i, cloud in enumerate(predicted):
-        if len(cloud):
-            scores[i] = _mean_distances(cloud, observed)
+    _fill_mean_distances(scores, predicted, observed)
     scores -= 0.5 * np.array([mean_within(cloud) for cloud in predicted])[:, None]
     scores -= 0.5 * np.array([mean_within(cloud) for cloud in observed])
     return scores
@@ -165,20 +163,20 @@ class _Run(NamedTuple):
     stop: int
 
 
-def _mean_distances(cloud: Cloud, others: Sequence[Cloud]) -> Vector:
-    """Mean distance of a cloud's cells to those of each other cloud."""
-    means = np.full(len(others), np.nan)
+def _fill_mean_distances(means: Matrix, clouds: Sequence[Cloud], others: Sequence[Cloud]) -> None:
+    """Mean distance of each cloud's cells (row) to those of each other cloud (column), where there are cells."""
     for run in _runs(others):
         sizes = np.array([len(other) for other in others[run.start : run.stop]])
-        stacked = np.concatenate(others[run.start : run.stop])
-        distances = squared_distances(cloud, stacked)
-        per_cell = np.sqrt(distances, out=distances).sum(axis=0)
         filled = np.flatnonzero(sizes)
-        starts = np.r_[0, np.cumsum(sizes)[:-1]]
-        if len(filled):
-            sums = np.add.reduceat(per_cell, starts[filled])
-            means[run.start + filled] = sums / (sizes[filled] * len(cloud))
-    return means
+        if not len(filled):
+            continue
+        stacked = np.concatenate(others[run.start : run.stop])
+        starts = np.r_[0, np.cumsum(sizes)[:-1]][filled]
+        for row, cloud in zip(means, clouds, strict=True):
+            if len(cloud):
+                distances = squared_distances(cloud, stacked)
+                per_cell = np.sqrt(distances, out=distances).sum(axis=0)
+                row[run.start + filled] = np.add.reduceat(per_cell, starts) / (sizes[filled] * len(cloud))
 
 
 def _runs(clouds: Sequence[Cloud]) -> list[_Run]:

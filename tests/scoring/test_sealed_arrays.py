@@ -69,3 +69,15 @@ def test_a_class_that_was_not_named_is_not_made(tmp_path, whole):
     write_sealed(tmp_path / "a", whole)
     with pytest.raises(KeyError):
         read_sealed(tmp_path / "a", (Whole,))
+
+
+def test_classes_of_one_name_in_two_modules_are_told_apart(tmp_path):
+    from harness.metrics import celleval, perturbench
+
+    whole = (
+        perturbench.Side(None, np.ones((2, 3)), 0.5),
+        celleval.Side(np.ones(2, "f4"), np.zeros(2, "f4"), 0.1),
+    )
+    write_sealed(tmp_path / "sides.sealed", whole)
+    back = read_sealed(tmp_path / "sides.sealed", (perturbench.Side, celleval.Side))
+    assert [type(one) for one in back] == [perturbench.Side, celleval.Side]

@@ -15,7 +15,7 @@ from harness.datasets.meta import Preprocessing
 from harness.datasets.obs import Labels
 from harness.errors import ChangedError
 from harness.scoring.engine import Engine, ScoreInputs
-from harness.scoring.evaluate import score
+from harness.scoring.evaluate import score, write_evaluation
 from harness.splits.create import create_split
 from harness.storage import canonical_json
 from harness.tasks.build import build_task
@@ -44,7 +44,7 @@ def many_cells(tmp_path_factory):
     with build_dataset(
         folder / "many",
         name="many",
-        genes=[f"G{i}" for i in range(200)],
+        genes=[f"G{i}" for i in range(800)],
         rows=rows,
         perturbations={name: [name] for name in PERTS},
         preprocessing=Preprocessing(found="log_normalised", steps=[], gene_space="all"),
@@ -70,21 +70,22 @@ def engine_of(many_cells, tmp_path):
     return make
 
 
-def cpu_of_first_stage(engine, folder) -> float:
+def cpu_of_score(engine, folder) -> float:
+    folder.mkdir()
     started = time.process_time()
-    engine.score_shard(1, 1, folder)
+    write_evaluation(folder, score(engine, workers=1), folder.name)
     return time.process_time() - started
 
 
 def test_the_second_submission_on_a_task_costs_less_than_half(engine_of, tmp_path):
-    engine_of(9).score_shard(1, 1000, tmp_path / "imports are paid here")
+    cpu_of_score(engine_of(9), tmp_path / "imports are paid here")
     kept = engine_of(1).kept.folder
     assert kept is not None
     for path in kept.glob("*"):
         path.unlink()
-    first = cpu_of_first_stage(engine_of(1), tmp_path / "first")
-    second = min(cpu_of_first_stage(engine_of(2), tmp_path / f"second {i}") for i in range(2))
-    assert second < first / 2
+    first = cpu_of_score(engine_of(1), tmp_path / "first")
+    second = min(cpu_of_score(engine_of(2), tmp_path / f"second {i}") for i in range(2))
+    assert second < first / 2, f"{first:.2f} s, then {second:.2f} s"
 
 
 def test_what_is_kept_changes_no_byte(engine_of):
