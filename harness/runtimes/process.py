@@ -25,7 +25,7 @@ from harness.runtimes.ending import Ending, read_ending
 from harness.runtimes.environment import clean_environment
 from harness.runtimes.log import BoundedLog
 from harness.runtimes.progress import PROGRESS_FILE, ProgressTail
-from harness.runtimes.protocol import IsolationLevel, Job, OnProgress, Outcome
+from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Offer, OnProgress, Outcome
 from harness.runtimes.watch import Breach, Watch
 
 POLL_SECONDS = 0.05
@@ -37,6 +37,14 @@ class ProcessRuntime:
 
     name: str = "process"
     isolation: IsolationLevel = "process+limits"
+
+    def offer(self) -> Offer:
+        """Limits that a watching parent can hold it to."""
+        watched = dict.fromkeys(
+            (Guarantee.WALL, Guarantee.MEMORY, Guarantee.OUTPUT), "watched by the harness"
+        )
+        missing = dict.fromkeys((one for one in Guarantee if one not in watched), "no sandbox")
+        return Offer(True, self.isolation, granted=watched, missing=missing)
 
     def argv(self, job: Job) -> list[str]:
         """`python -m harness.sdk MODULE:OBJECT`, or the manifest's command, with the task and output folders."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +14,29 @@ from harness.contract.status import RunStatus
 IsolationLevel = Literal["container", "sandbox", "process+limits", "none"]
 IsolationWish = Literal["auto", "strict", "best-effort"]
 GIB = 1 << 30
+
+
+class Guarantee(StrEnum):
+    """Something that a run is promised to be held to."""
+
+    OFFLINE = "offline"
+    """No network of any kind, loopback of the host included."""
+    READ_ONLY_INPUT = "read_only_input"
+    """The task folder and the submission folder cannot be written to."""
+    HIDDEN_HOST = "hidden_host"
+    """Dataset store, sealed truth, home, other runs and other processes do not exist for it."""
+    UID_DROP = "uid_drop"
+    """It runs without the rights of who started it."""
+    WALL = "wall"
+    MEMORY = "memory"
+    CPU = "cpu"
+    PIDS = "pids"
+    OUTPUT = "output"
+    """The size of what it writes."""
+
+
+OFFICIAL = (Guarantee.OFFLINE, Guarantee.READ_ONLY_INPUT, Guarantee.HIDDEN_HOST, Guarantee.WALL)
+"""Without these a run is not official: `--isolation strict` refuses to start, and the board does not rank it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,10 @@ class Limits:
     """Size of everything in the output folder together."""
     log_bytes: int = 1 << 20
     """How much of standard output and error is kept: the head and the tail."""
+    pids: int = 512
+    """Processes and threads at one time."""
+    tmp_bytes: int = 2 * GIB
+    """Size of the private `/tmp`."""
     grace_seconds: float = 5
     """Between the request to stop and the kill."""
 
@@ -73,6 +101,24 @@ class Outcome:
     """The isolation that was really in force."""
     detail: str
     """One sentence on why it ended so."""
+    granted: Mapping[Guarantee, str] = field(default_factory=dict)
+    """What the run was really held to, and by what: `cgroup v1`, `bubblewrap`, …; anything absent was not enforced."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a runtime gives on this machine, found by really running something in it."""
+
+    works: bool
+    isolation: IsolationLevel
+    version: str = ""
+    granted: Mapping[Guarantee, str] = field(default_factory=dict)
+    missing: Mapping[Guarantee, str] = field(default_factory=dict)
+    """Guarantees that it cannot give here, each with the reason."""
+    reason: str = ""
+    """Where it does not work: one line on what is wrong."""
+    mend: str = ""
+    """The line that mends it."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -84,6 +130,10 @@ class Runtime(Protocol):
     name: str
     isolation: IsolationLevel
     """The strongest isolation that it gives on this machine."""
+
+    def offer(self) -> Offer:
+        """What it gives here and now."""
+        ...
 
     def argv(self, job: Job) -> list[str]:
         """The command line that it starts."""

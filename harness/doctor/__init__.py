@@ -1,0 +1,1 @@
+"""What works on this machine: each runtime and scheduler by a line that was really run in it."""

@@ -1,0 +1,1 @@
+"""What numbers are worth: passports of metrics, gates of a run, comparisons, claims."""
