@@ -13,6 +13,7 @@ import pytest
 
 from harness.datasets.dataset import PerturbDataset, open_dataset
 from harness.datasets.synthetic import make_preset
+from harness.doctor.probes import PROBES, finding
 
 
 def pytest_configure() -> None:
@@ -23,6 +24,18 @@ def pytest_configure() -> None:
 def required(resource: str) -> bool:
     """Whether the environment says that a missing resource is a failure, not a skip."""
     return resource in os.environ.get("HARNESS_REQUIRE", "").split(",")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked with an engine skips with the doctor's reason, or fails where HARNESS_REQUIRE names the engine."""
+    for engine in PROBES:
+        if item.get_closest_marker(engine) is None or finding(engine).works:
+            continue
+        reason = f"{engine}: {finding(engine).reason} (mend: {finding(engine).mend})"
+        if required(engine):
+            pytest.fail(f"HARNESS_REQUIRE names {engine}, but {reason}", pytrace=False)
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
