@@ -34,7 +34,7 @@ def _run(tmp_path: Path, **told: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("require", "summary"), [("", "1 skipped"), ("slurm,docker", "1 failed")])
+@pytest.mark.parametrize(("require", "summary"), [("", "1 skipped"), ("slurm,docker", "1 error")])
 def test_a_missing_engine_is_a_skip_or_where_it_is_required_a_failure(tmp_path, require, summary):
     words = _run(tmp_path, DOCKER_HOST=f"unix://{tmp_path}/nobody.sock", HARNESS_REQUIRE=require)
     assert summary in words
