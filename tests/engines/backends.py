@@ -1,0 +1,42 @@
+"""The runtimes that the contract suite is run over. To put another one under it, add a line to BACKENDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Runtime
+from harness.runtimes.registry import runtimes
+
+
+def nothing() -> frozenset[str]:
+    """What an engine without a memory of its own holds."""
+    return frozenset()
+
+
+def as_it_is(job: Job) -> Job:
+    """The job that the suite makes: a `command` submission `python3 main.py` with numpy, and the harness's SDK."""
+    return job
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One runtime under the suite."""
+
+    name: str
+    runtime: Callable[[], Runtime]
+    marker: str | None
+    """The engine's marker: a machine without it skips, or fails where it is required."""
+    isolation: IsolationLevel
+    """The level that its runs record."""
+    gives: frozenset[Guarantee] = frozenset(Guarantee)
+    """The guarantees that its runs must be granted; the attacks of a guarantee are tried on those that give it."""
+    job: Callable[[Job], Job] = as_it_is
+    """Whatever has to be changed in a job so that this runtime can run it (an image, an environment, …)."""
+    holds: Callable[[], frozenset[str]] = nothing
+    """Names of what the engine holds (containers, instances, jobs of ours); the same before and after each case."""
+    slower: float = 1.0
+    """Factor on the time limits of cases that wait, for engines that start slowly."""
+
+
+BACKENDS = (Backend("process", lambda: runtimes()["process"], "bwrap", "sandbox"),)
