@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 import textwrap
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,3 +54,33 @@ def make_job(tmp_path: Path) -> MakeJob:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_wheel() -> Callable[..., Path]:
+    """Write a wheel of one Python module, as any installer takes it: `write_wheel(folder, "name", "1.0", needs=[…])`."""
+
+    def write(
+        folder: Path, name: str, version: str = "1.0", *, code: str = "", needs: Sequence[str] = ()
+    ) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        info = f"{name}-{version}.dist-info"
+        needed = "".join(f"Requires-Dist: {need}\n" for need in needs)
+        files = {
+            f"{name}.py": code or f"VERSION = {version!r}\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        record = "".join(f"{path},sha256={_sha(text)},{len(text.encode())}\n" for path, text in files.items())
+        files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+        wheel = folder / f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+        return wheel
+
+    return write
+
+
+def _sha(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

@@ -1,0 +1,1 @@
+"""Python environments from lock files: built once, kept by content, used read-only."""

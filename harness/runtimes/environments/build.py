@@ -1,0 +1,139 @@
+"""An environment of a lock file: looked up by content, built once by whoever comes first, never used half-built."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import time
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.runtimes.environments.installers import fill, installers
+from harness.runtimes.environments.lock import Lock
+from harness.storage import make_folder, read_json, write_json
+
+MARKER = "environment.json"
+"""Written last: an environment without it was never finished."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A finished environment; nothing writes to it any more."""
+
+    folder: Path
+    packages: tuple[str, ...]
+    """`name==version` of everything in it."""
+    installer: str
+    built: bool
+    """Whether this call built it."""
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+
+class UnbuildableError(HarnessError):
+    """An environment that cannot be built."""
+
+
+def environment(
+    lock: Lock, cache: Path, *, wheels: Path | None = None, say: Say = lambda _: None
+) -> Environment:
+    """The environment of a lock, from the cache or built now; `wheels` is a folder that replaces the package index."""
+    key = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter()).hexdigest()[:16]
+    folder = cache.absolute() / key
+    found = _finished(folder)
+    if found:
+        return found
+    make_folder(folder.parent)
+    with _alone(folder.with_suffix(".lock"), say) as held:
+        found = _finished(folder)
+        if found:
+            return found
+        try:
+            return _build(lock, folder, wheels, held, say)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def interpreter() -> list[str]:
+    """What of the interpreter an environment is bound to."""
+    base = str(getattr(sys, "_base_executable", sys.executable))
+    return [
+        sys.implementation.name,
+        platform.python_version(),
+        sysconfig.get_platform(),
+        os.path.realpath(base),
+    ]
+
+
+def _finished(folder: Path) -> Environment | None:
+    marker = folder / MARKER
+    if not marker.is_file() or not (folder / "bin" / "python").exists():
+        return None
+    told = read_json(marker, "environment")
+    return Environment(folder, tuple(told["packages"]), told["installer"], built=False)
+
+
+def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -> Environment:
+    started = time.monotonic()
+    refused = []
+    for installer in installers():
+        say(
+            f"building the environment of {lock.path.name} with {installer.name}: {len(lock.packages)} packages"
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+        words = fill(installer, folder / "bin" / "python", lock.path, wheels, held=[held])
+        if words:
+            refused.append(words)
+            continue
+        packages = installed(folder)
+        told = {
+            "schema": 1,
+            "packages": packages,
+            "installer": installer.name,
+            "python": interpreter(),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        write_json(folder / MARKER, told)
+        return Environment(folder, tuple(packages), installer.name, built=True)
+    raise UnbuildableError(
+        "the environment of the submission cannot be built",
+        where=lock.path,
+        got="\n".join(refused),
+        expected="a wheel of every package in the lock, from the index, --find-links or the setting `wheels`",
+        mend="correct the lock file, or make the package index (or a folder of wheels) reachable",
+    )
+
+
+def installed(folder: Path) -> list[str]:
+    """`name==version` of the packages in an environment."""
+    sites = [str(site) for site in folder.glob("lib/python*/site-packages")]
+    return sorted(f"{each.metadata['Name']}=={each.version}" for each in distributions(path=sites))
+
+
+@contextmanager
+def _alone(path: Path, say: Say) -> Iterator[int]:
+    """Hold a lock file; the kernel frees it when the last process that holds it has ended, however it ends."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("waiting for another process that builds the same environment")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
