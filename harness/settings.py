@@ -11,7 +11,8 @@ from harness.errors import HarnessError, UnknownNameError
 from harness.storage import read_toml
 
 SETTINGS_FILE = "harness.toml"
-KEYS = ("data", "runs", "splits", "submissions", "task")
+LEDGER_FILE = "ledger.jsonl"
+KEYS = ("data", "ledger", "runs", "splits", "submissions", "task")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Settings:
     submissions: Path
     task: str
     """The task of `harness submit` when none is named."""
+    ledger: Path
+    """The file in which every opening of test truth is entered; beside the runs folder unless a setting moves it."""
 
     @property
     def task_cache(self) -> Path:
@@ -52,13 +55,15 @@ def load_settings(start: Path | None = None) -> Settings:
                 f"setting {key!r} names no folder", where=root / SETTINGS_FILE, got=variable or told[key]
             ) from error
 
+    runs = folder("runs", os.environ.get("HARNESS_RUN_DIR"))
     return Settings(
         root=root,
         data=folder("data", os.environ.get("HARNESS_DATA_DIR")),
-        runs=folder("runs", os.environ.get("HARNESS_RUN_DIR")),
+        runs=runs,
         splits=folder("splits", split_dir),
         submissions=folder("submissions", None),
         task=told.get("task", "demo:context_ood"),
+        ledger=folder("ledger", None) if "ledger" in told else runs.parent / LEDGER_FILE,
     )
 
 

@@ -11,6 +11,7 @@ from harness.contract.models import Record
 from harness.contract.status import RunStatus
 from harness.contract.task import EvalSplit, NamedHash
 from harness.digest import Digest
+from harness.records.ledger_entry import LookReference
 from harness.records.provenance import Provenance
 
 
@@ -102,6 +103,10 @@ class RunRecord(Record):
     peak_rss_bytes: int
     rescored_from: str | None = None
     """The run whose predictions were scored anew here; none where the submission itself ran."""
+    look: LookReference | None = None
+    """The line of the access ledger that accounts for this score; none where no test truth was opened."""
+    metrics_version: str | None = None
+    """Hash of every metric's definition; none where nothing was scored. Results of different versions share no table."""
     predictions_sha256: str | None
     predictions_kept: bool
     provenance: Provenance
