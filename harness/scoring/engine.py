@@ -25,9 +25,12 @@ from harness.scoring.training import Training, train_effects, training_statistic
 from harness.scoring.truth_cache import TruthCache, cache_of_task, kernels_version
 from harness.scoring.variance import Variance, VarKind, resolve_variance
 from harness.splits.split import Split
+from harness.tasks.asked import Kind
 from harness.tasks.folder import Task
 from harness.tasks.truth import Truth, load_truth
 
+SCORED: tuple[Kind, ...] = ("reported", "calib", "iid")
+"""Canaries are looked at elsewhere."""
 Progress = Callable[[int, int], None]
 """Called with (conditions done, conditions in all)."""
 
@@ -44,6 +47,21 @@ class ScoreInputs:
     rows: RowsKind = "query"
     keep: bool = True
     """Whether what depends on the truth alone is kept beside the task."""
+    kinds: tuple[Kind, ...] | None = None
+    """Conditions of these kinds alone; None: of every kind but canaries."""
+    other: OtherTruth | None = None
+    """Another truth than the task's own, as that of a half of its cells."""
+
+
+@dataclass(frozen=True)
+class OtherTruth:
+    """Answers that stand in for the task's own."""
+
+    name: str
+    """Distinguishes it from every other truth of the task."""
+    truth: Truth
+    kept: TruthCache
+    """Where what depends on it alone is kept."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ class Engine:
         self.inputs = inputs
         self.identity = _identity(inputs) if identity is None else identity
         """Hash of everything that the score is made from."""
-        self.truth: Truth = load_truth(inputs.task)
+        self.truth: Truth = load_truth(inputs.task) if inputs.other is None else inputs.other.truth
         self.answers = answers_of(inputs.file, self.truth, inputs.dataset, inputs.rows)
         placed = inputs.split.role_codes() >= 0
         noisy = inputs.var_kind == "cell" and inputs.file.var is not None
@@ -72,16 +90,24 @@ class Engine:
         # older files by dataset row start from other control cells than the task's, which truth sides know of
         keep = inputs.keep and inputs.rows == "query"
         self.kept = cache_of_task(inputs.task.sealed.parent) if keep else TruthCache(None)
+        if inputs.other is not None:
+            self.kept = inputs.other.kept
         self.cells = ConditionStage(self.task, self.kept)
 
     @cached_property
     def chosen(self) -> list[int]:
         """The conditions that the predictions speak of; canaries stay out of all panels."""
+        kinds = self.inputs.kinds or SCORED
         return [
             i
             for i, asked in enumerate(self.truth.conditions)
-            if asked.kind != "canary" and len(self.answers.rows[i])
+            if asked.kind in kinds and len(self.answers.rows[i])
         ]
+
+    @property
+    def portable(self) -> bool:
+        """Whether another process can be told what is scored here: a task, a file, no other truth."""
+        return self.inputs.kinds is None and self.inputs.other is None
 
     @property
     def size(self) -> int:
@@ -113,7 +139,8 @@ class Engine:
         training = self.kept.get("training", Training, self._training)
         variance = resolve_variance(self.inputs.file, self.inputs.var_kind, training.variance)
         contexts = self._contexts(parts, training)
-        distance = self.kept.get("distance", Distance, self._distance).values
+        name = "distance" if self.inputs.kinds is None else f"distance-{'-'.join(self.inputs.kinds)}"
+        distance = self.kept.get(name, Distance, self._distance).values
         summary = summarise_task(self.task, parts, self.cells, training, variance, scratch, distance)
         return Scored(contexts, summary, variance, parts.indices())
 
@@ -139,4 +166,8 @@ class Engine:
 def _identity(inputs: ScoreInputs) -> str:
     digest = Digest("score").field("task", inputs.task.hash).field("kernels", kernels_version())
     digest.field("predictions", inputs.file.sha256).field("rows", inputs.rows)
+    if inputs.kinds is not None:
+        digest.strings("kinds", inputs.kinds)
+    if inputs.other is not None:
+        digest.field("other truth", inputs.other.name)
     return digest.field("var_kind", inputs.var_kind).hexdigest()

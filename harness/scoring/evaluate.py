@@ -79,7 +79,7 @@ def score(engine: Engine, workers: int | None = None, progress: Progress | None 
     """All stages on this machine."""
     wanted = fitting_workers(engine.size) if workers is None else workers
     with tempfile.TemporaryDirectory(prefix="harness-score-") as scratch:
-        if wanted > 1:
+        if wanted > 1 and engine.portable:
             folders = score_in_processes(engine, Path(scratch), wanted, progress)
         else:
             folders = [Path(scratch) / "shard-1-of-1"]

@@ -59,9 +59,9 @@ class PanelLevels:
     def levels(self) -> dict[str, Any]:
         """Global, per context, per perturbation, and per stratum where the split has strata."""
         asked = self.truth.conditions
-        by_context = self._grouped(lambda one: asked[one.index].condition.context)
+        by_context = self._by_context()
         levels: dict[str, Any] = {
-            "global": {metric: self._global(metric, by_context) for metric in self.panel.metrics},
+            "global": self.whole(),
             "per_context": {
                 name: {metric: self._of_context(metric, name, group) for metric in self.panel.metrics}
                 for name, group in by_context.items()
@@ -71,6 +71,14 @@ class PanelLevels:
         if any(asked[one.index].stratum is not None for one in self.scored):
             levels["per_stratum"] = self._each(lambda one: asked[one.index].stratum or "none")
         return levels
+
+    def whole(self) -> dict[str, Summary]:
+        """The level of the whole task alone."""
+        by_context = self._by_context()
+        return {metric: self._global(metric, by_context) for metric in self.panel.metrics}
+
+    def _by_context(self) -> dict[str, list[ScoredCondition]]:
+        return self._grouped(lambda one: self.truth.conditions[one.index].condition.context)
 
     def _each(self, key: Callable[[ScoredCondition], str]) -> dict[str, dict[str, Summary]]:
         groups = self._grouped(key)

@@ -60,7 +60,7 @@ def long_table(run: str, document: Mapping[str, Any], scored: Scored, truth: Tru
                 lines += _level_lines(run, split, panel, subset, held[panel])
     iid = {"global": document[UNCERTAINTY]["iid"]}
     lines += _level_lines(run, split, UNCERTAINTY, "iid", iid)
-    lines += _condition_lines(run, split, _condition_values(scored), truth)
+    lines += _condition_lines(run, split, condition_values(scored), truth)
     columns = list(zip(*lines, strict=True)) if lines else [()] * len(Line._fields)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -90,7 +90,7 @@ def _level_lines(run: str, split: str, panel: str, subset: str, levels: Mapping[
                 )
 
 
-def _condition_values(scored: Scored) -> Iterator[tuple[int, str, str, Value]]:
+def condition_values(scored: Scored) -> Iterator[tuple[int, str, str, Value]]:
     """Position among the truth's conditions, panel, metric and value of every condition."""
     for context in scored.contexts:
         for one in context.conditions:

@@ -19,13 +19,22 @@ from harness.storage import canonical_json, write_json
 WORTH_A_PROCESS = 100_000_000
 """Numbers to be read for which starting one more process pays."""
 MOST = 8
+CPUS = "HARNESS_CPUS"
+"""Environment variable: how many cores this process may use, where the system itself would let it use more."""
 DONE, REFUSED = "done", "refused"
 
 
 def fitting_workers(size: int) -> int:
     """How many processes a score of this size is worth on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, MOST, size // WORTH_A_PROCESS))
+    return max(1, min(usable_cores(), MOST, size // WORTH_A_PROCESS))
+
+
+def usable_cores() -> int:
+    """How many cores are for this process: what a scheduler gave it, else what the system lets it use."""
+    told = os.environ.get(CPUS, "")
+    if told.isdigit() and int(told):
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def score_in_processes(
@@ -35,18 +44,30 @@ def score_in_processes(
     job = scratch / "job.json"
     write_json(job, job_document(engine))
     folders = [scratch / f"shard-{k}-of-{workers}" for k in range(1, workers + 1)]
+    words = [
+        ["harness.scoring.worker", str(job), str(number), str(workers), str(folder)]
+        for number, folder in enumerate(folders, 1)
+    ]
+    work(words, scratch / "workers.log", len(engine.chosen), progress)
+    return folders
+
+
+def work(modules: Sequence[Sequence[str]], log_file: Path, of: int, progress: Progress | None = None) -> None:
+    """Run Python modules with their arguments side by side to their ends; the first refusal ends them all.
+
+    Each says `DONE` whenever one of the `of` things is done.
+    """
     running: list[subprocess.Popen[bytes]] = []
-    with (scratch / "workers.log").open("w+b") as log:
+    with log_file.open("w+b") as log:
         try:
-            for number, folder in enumerate(folders, 1):
-                running.append(_start(job, number, workers, folder, log))
-            _listen(running, len(engine.chosen), progress)
+            for words in modules:
+                running.append(_start(words, log))
+            _listen(running, of, progress)
         finally:
             for process in running:
                 process.kill()
                 process.wait()
         _check(running, log)
-    return folders
 
 
 def job_document(engine: Engine) -> dict[str, Any]:
@@ -64,9 +85,9 @@ def job_document(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _start(job: Path, number: int, of: int, folder: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "harness.scoring.worker", str(job), str(number), str(of), str(folder)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, env=worker_environment())
+def _start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", *words]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=worker_environment())
 
 
 def _listen(running: Sequence[subprocess.Popen[bytes]], of: int, progress: Progress | None) -> None:
