@@ -76,6 +76,15 @@ def executed(runs: Path, config_hash: str, run: Callable[[Path, Path], Outcome])
         shutil.rmtree(folder)
 
 
+def is_kept(runs: Path, config_hash: str) -> bool:
+    """Whether the result of a configuration that ended well waits here to be scored."""
+    path = runs / STEPS / config_hash[:16] / EXECUTION_FILE
+    if not path.is_file():
+        return False
+    execution = Execution.read(read_json(path, "execution"), where=path)
+    return execution.status is RunStatus.OK and not attempt_is_recorded(runs, execution.attempt, config_hash)
+
+
 def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome]) -> Executed:
     started = datetime.now(UTC)
     with new_folder(folder, kind="step") as partial:
