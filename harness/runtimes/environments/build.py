@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
+import harness
+from harness.digest import file_hash
 from harness.errors import HarnessError
 from harness.runtimes.environments.installers import fill, installers
 from harness.runtimes.environments.lock import Lock
@@ -23,6 +25,7 @@ from harness.storage import make_folder, read_json, write_json
 
 MARKER = "environment.json"
 """Written last: an environment without it was never finished."""
+SDK = Path(harness.__file__).parent / "sdk.py"
 Say = Callable[[str], None]
 
 
@@ -50,7 +53,8 @@ def environment(
     lock: Lock, cache: Path, *, wheels: Path | None = None, say: Say = lambda _: None
 ) -> Environment:
     """The environment of a lock, from the cache or built now; `wheels` is a folder that replaces the package index."""
-    key = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter()).hexdigest()[:16]
+    digest = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter())
+    key = digest.field("sdk", file_hash(SDK)).hexdigest()[:16]
     folder = cache.absolute() / key
     found = _finished(folder)
     if found:
@@ -99,6 +103,7 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
         if words:
             refused.append(words)
             continue
+        _add_sdk(folder)
         packages = installed(folder)
         told = {
             "schema": 1,
@@ -118,10 +123,23 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
     )
 
 
+def _add_sdk(folder: Path) -> None:
+    """The submission's side of the contract, unless the lock brings a harness of its own."""
+    for site in sites(folder):
+        if not (site / "harness").exists():
+            (site / "harness").mkdir()
+            shutil.copyfile(SDK, site / "harness" / SDK.name)
+
+
+def sites(folder: Path) -> list[Path]:
+    """Where an environment's packages lie."""
+    return sorted(folder.glob("lib/python*/site-packages"))
+
+
 def installed(folder: Path) -> list[str]:
     """`name==version` of the packages in an environment."""
-    sites = [str(site) for site in folder.glob("lib/python*/site-packages")]
-    return sorted(f"{each.metadata['Name']}=={each.version}" for each in distributions(path=sites))
+    places = [str(site) for site in sites(folder)]
+    return sorted(f"{each.metadata['Name']}=={each.version}" for each in distributions(path=places))
 
 
 @contextmanager

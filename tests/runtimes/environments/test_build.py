@@ -44,7 +44,9 @@ def lock(tmp_path: Path):
 
 def says(python: Path, code: str) -> str:
     """What a line of Python prints in an environment."""
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("name", ["uv", "pip"])
@@ -62,6 +64,8 @@ def test_each_installer_installs_what_the_lock_says_and_nothing_else(
     assert made.packages == ("first_part==1.0", "second_part==2.1")
     assert says(made.python, "import second_part; print(second_part.VERSION)") == "2.1"
     assert says(made.python, "import importlib.util as u; print(u.find_spec('numpy'))") == "None"
+    sdk = says(made.python, "import importlib.util as u; print(u.find_spec('harness.sdk').origin)")
+    assert Path(sdk).is_relative_to(made.folder)
     assert said == [f"building the environment of requirements.lock with {name}: 2 packages"]
     again = environment(read_lock(path), tmp_path / "cache", wheels=wheels, say=said.append)
     assert (again.folder, again.packages, again.built) == (made.folder, made.packages, False)
