@@ -1,0 +1,1 @@
+"""What container runtimes share: inside places, hardened options, engines, endings, images."""
