@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,4 +40,27 @@ class Backend:
     """Factor on the time limits of cases that wait, for engines that start slowly."""
 
 
-BACKENDS = (Backend("process", lambda: runtimes()["process"], "bwrap", "sandbox"),)
+def containers(name: str) -> Callable[[], frozenset[str]]:
+    """The containers of ours that an engine holds, running or not."""
+
+    def held() -> frozenset[str]:
+        from harness.runtimes.containers.engine import find_engine
+        from harness.runtimes.containers.leftovers import OWNER
+
+        with find_engine(name).client() as client:  # type: ignore[arg-type]
+            found = client.containers(all=True, filters={"label": OWNER})
+        return frozenset(one["Id"] for one in found if one["Labels"][OWNER].split("~")[1] == str(os.getpid()))
+
+    return held
+
+
+def engine(name: str) -> Backend:
+    """A Docker-like engine."""
+    return Backend(name, lambda: runtimes()[name], name, "container", holds=containers(name))
+
+
+BACKENDS = (
+    Backend("process", lambda: runtimes()["process"], "bwrap", "sandbox"),
+    engine("docker"),
+    engine("podman"),
+)

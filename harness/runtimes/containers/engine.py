@@ -39,6 +39,8 @@ class Engine:
     """What it is: Podman speaks Docker's language on a Docker socket too."""
     url: str
     version: str
+    api: str
+    """Version of the API that both sides speak; told to each connection, because Podman takes long to be asked."""
     enforces: frozenset[Guarantee]
     """Which of memory, cpu and pids it can limit."""
     rootless: bool
@@ -58,7 +60,7 @@ class Engine:
         """A connection to its API (`docker.APIClient`)."""
         import docker
 
-        client = docker.APIClient(base_url=self.url, timeout=seconds)
+        client = docker.APIClient(base_url=self.url, version=self.api, timeout=seconds)
         try:
             yield client
         finally:
@@ -104,7 +106,7 @@ def _ask(runtime: Kind, url: str) -> Engine:
         raise FileNotFoundError("there is no socket of that name")
     client = docker.APIClient(base_url=url, timeout=10)
     try:
-        version, info = client.version(), client.info()
+        version, info, api = client.version(), client.info(), str(client.api_version)
     finally:
         client.close()
     parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
@@ -118,7 +120,7 @@ def _ask(runtime: Kind, url: str) -> Engine:
     # a rootless engine on cgroup v1 takes limits, warns where nobody sees it, and ignores them
     ignored = rootless and str(info.get("CgroupVersion", "")) in ("1", "v1")
     enforces = frozenset(one for one, given in says.items() if given and not ignored)
-    return Engine(runtime, kind, url, str(version.get("Version", "")), enforces, rootless)
+    return Engine(runtime, kind, url, str(version.get("Version", "")), api, enforces, rootless)
 
 
 def engine_trouble() -> tuple[type[Exception], ...]:
