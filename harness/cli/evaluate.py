@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.cli.names.datasets import complete_dataset
 from harness.cli.names.tasks import EvalSplitOption, choose_task, complete_split_name, complete_task
 from harness.cli.show import JSON_OPTION
+
+if TYPE_CHECKING:
+    from harness.records.ledger_entry import Purpose
+    from harness.tasks.folder import Task
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Score a predictions file without its model."
@@ -71,6 +76,7 @@ def predictions(
         steps.step("build task")
         built = chosen.build(eval_split, steps.within)
         steps.step("validate predictions")
+        enter_file(built, preds, "eval")
         expected = expected_rows(built, load_truth(built), rows.value, var_required=False)
         file = open_predictions(preds, expected)
         steps.step("score")
@@ -89,3 +95,14 @@ def predictions(
         return
     print_scores(f"{preds.name} on {chosen.name}, {eval_split.value}", evaluation.document)
     typer.echo(str(out))
+
+
+def enter_file(task: Task, preds: Path, purpose: Purpose) -> None:
+    """Enter in the ledger that a file is about to meet the truth of a test task."""
+    from harness.contract.predictions import predictions_hash
+    from harness.records.ledger import enter_look
+    from harness.settings import load_settings
+
+    if task.card.eval_split == "test":
+        digest = predictions_hash(preds) if preds.exists() else None
+        enter_look(load_settings().ledger, task, purpose, predictions_sha256=digest)

@@ -66,6 +66,8 @@ def predictions(
 
     from harness.cli.progress import progress_bar
     from harness.cli.show import print_json
+    from harness.digest import file_hash
+    from harness.records.ledger import enter_look
     from harness.scoring.outside_predictions import Source, import_h5ad
     from harness.settings import load_settings
     from harness.storage import refuse_existing
@@ -75,14 +77,13 @@ def predictions(
         raise typer.BadParameter("predictions are an .npz file", param_hint="--out")
     refuse_existing(out, kind="predictions file")
     chosen = choose_task(task, None, None)
+    settings = load_settings()
     with progress_bar("import") as report:
         built = build_task(
-            chosen.dataset,
-            chosen.split,
-            eval_split.value,
-            cache=load_settings().task_cache,
-            graphs=chosen.graphs,
+            chosen.dataset, chosen.split, eval_split.value, cache=settings.task_cache, graphs=chosen.graphs
         )
+        if eval_split is EvalSplitOption.TEST:
+            enter_look(settings.ledger, built, "import", predictions_sha256=file_hash(file))
         named = Source(file, pert_col, context_col or None, tuple(covariate_col), control, matrix)
         found = import_h5ad(named, chosen.dataset, built, missing=missing.value, progress=report)
     with out.open("xb") as handle:

@@ -23,17 +23,19 @@ def rescore(
     from harness.cli.score import context_of_named_run
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
-    from harness.schedulers.rescore import engine_of_run, write_rescored
+    from harness.schedulers.rescore import engine_of_run, enter_look_at, write_rescored
     from harness.scoring.evaluate import score
+    from harness.settings import load_settings
 
     with live_steps() as steps:
         steps.step("open")
         context = context_of_named_run(run)
         steps.step("score")
+        look = enter_look_at(context, load_settings().ledger, "rescore")
         evaluation = score(
             engine_of_run(context), workers, lambda done, of: steps.within("conditions", done, of)
         )
-        made = write_rescored(context, evaluation)
+        made = write_rescored(context, evaluation, look)
     if as_json:
         print_json({"path": str(made.path), "from": str(context.run.path), "metrics": evaluation.document})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.cli.evaluate import Rows, VarKind
+from harness.cli.evaluate import Rows, VarKind, enter_file
 from harness.cli.names.datasets import complete_dataset
 from harness.cli.names.tasks import EvalSplitOption, choose_task, complete_split_name, complete_task
 from harness.cli.runs import complete_run
@@ -122,6 +122,7 @@ def _engine(
     chosen = choose_task(*named, needed=True)
     cache = load_settings().task_cache
     built = build_task(chosen.dataset, chosen.split, eval_split.value, cache=cache, graphs=chosen.graphs)
+    enter_file(built, Path(what), "score")
     expected = expected_rows(built, load_truth(built), rows.value, var_required=False)
     file = open_predictions(Path(what), expected)
     return Engine(ScoreInputs(chosen.dataset, chosen.split, built, file, var_kind.value, rows.value))
@@ -129,9 +130,12 @@ def _engine(
 
 def engine_of_named_run(reference: str) -> Engine:
     """The scorer of a run's stored predictions."""
-    from harness.schedulers.rescore import engine_of_run
+    from harness.schedulers.rescore import engine_of_run, enter_look_at
+    from harness.settings import load_settings
 
-    return engine_of_run(context_of_named_run(reference))
+    context = context_of_named_run(reference)
+    enter_look_at(context, load_settings().ledger, "score")
+    return engine_of_run(context)
 
 
 def context_of_named_run(reference: str) -> RunContext:

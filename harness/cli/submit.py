@@ -54,6 +54,12 @@ def submit(
     eval_split: EvalSplitOption = typer.Option(
         EvalSplitOption.VAL, help="What is asked for; test is opened on purpose."
     ),
+    first_look: str = typer.Option(
+        None,
+        "--first-look",
+        metavar="REASON",
+        help="Why test is opened without a validation run of this configuration; kept in the ledger.",
+    ),
     seed: int = typer.Option(0, min=0, help="Seed that the submission gets."),
     runtime: str = typer.Option(None, help="Runtime, instead of the manifest's."),
     isolation: Isolation = typer.Option(
@@ -70,6 +76,9 @@ def submit(
 
     The exit code is that of the run's status: 0 ok, 10 declined, 11 invalid, 12 failed, 13 timeout, 14 out of memory,
     15 environment, 16 incomplete, 130 interrupted.
+
+    The test split opens for a configuration that has a validation run, or with --first-look; each opening is a line of the
+    ledger.
 
     Example: `harness submit ridge`
 
@@ -98,6 +107,8 @@ def submit(
             isolation=isolation.value,
             graphs=chosen.graphs,
             discard_predictions=discard_predictions,
+            ledger=settings.ledger,
+            first_look=first_look,
         )
     )
     if dry_run:

@@ -68,12 +68,17 @@ class PredictionsFile:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file; of a folder, of the hashes of its files."""
-        if self.path.is_file():
-            return file_hash(self.path)
-        digest = Digest("predictions-folder")
-        for file in sorted(self.path.iterdir()):
-            digest.field(file.name, file_hash(file))
-        return digest.hexdigest()
+        return predictions_hash(self.path)
+
+
+def predictions_hash(path: Path) -> str:
+    """SHA-256 of a predictions file; of a folder, of the hashes of its files. Links do not count."""
+    if path.is_file():
+        return file_hash(path)
+    digest = Digest("predictions-folder")
+    for file in sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.is_symlink()):
+        digest.field(file.name, file_hash(file))
+    return digest.hexdigest()
 
 
 def open_predictions(path: Path, expected: Expected, *, scratch: Path | None = None) -> PredictionsFile:

@@ -50,7 +50,7 @@ class CellevalFiles:
 
 
 def export_celleval(run: RunFolder, out: Path, settings: Settings) -> CellevalFiles:
-    """Write `pred.h5ad` and `real.h5ad`. The sealed truth is opened: whoever keeps a ledger of looks enters one here."""
+    """Write `pred.h5ad` and `real.h5ad`. The sealed truth is opened, which for a test task is entered in the ledger."""
     cells = open_cells(run, settings)
     variance = (run.metrics() or {}).get("variance", {})
     cells = replace(cells, noisy=variance == {"source": "native", "kind": "cell"})

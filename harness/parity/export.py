@@ -16,6 +16,7 @@ from harness.datasets.dataset import PerturbDataset, open_dataset
 from harness.errors import ChangedError, HarnessError
 from harness.metrics.inputs import Cells
 from harness.parity.case_values import condition_name
+from harness.records.ledger import enter_look
 from harness.records.run_folder import RunFolder
 from harness.scoring.answers import answers_to_queries
 from harness.scoring.evaluate import expected_rows, predictions_in
@@ -57,7 +58,7 @@ class ContextCase:
 
 
 def export_run(run: RunFolder, out: Path, settings: Settings, panel: Format) -> Exported:
-    """Write one case per context. The sealed truth is opened: whoever keeps a ledger of looks enters one here."""
+    """Write one case per context. The sealed truth is opened, which for a test task is entered in the ledger."""
     cells = open_cells(run, settings)
     cases: list[str] = []
     counts = np.zeros(3, np.int64)
@@ -75,7 +76,10 @@ def export_run(run: RunFolder, out: Path, settings: Settings, panel: Format) -> 
 
 
 def open_cells(run: RunFolder, settings: Settings) -> TaskCells:
-    """The observed, predicted and control cells of a finished run; what has changed since is refused."""
+    """The observed, predicted and control cells of a finished run; what has changed since is refused.
+
+    They hold the truth of the run's task: for a test task a line of the ledger says so before it is opened.
+    """
     path = predictions_in(run.path)
     if path is None:
         raise HarnessError(
@@ -84,6 +88,15 @@ def open_cells(run: RunFolder, settings: Settings) -> TaskCells:
     dataset = _dataset(run, settings)
     split = SplitStore(settings.splits).load(run.record.split.hash, dataset.name)
     task = _task(run, settings)
+    enter_look(
+        settings.ledger,
+        task,
+        "export",
+        reason=f"run {run.record.run}",
+        submission=run.record.submission,
+        config_hash=run.record.config_hash,
+        predictions_sha256=run.record.predictions_sha256,
+    )
     truth = load_truth(task)
     file = open_predictions(path, expected_rows(task, truth, "query", var_required=False))
     # a parity case compares means and spreads of the predicted cells as they are: no noise is drawn

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from harness.contract.status import RunStatus
 from harness.errors import ChangedError
 from harness.records.ledger import read_head, read_whole
 from harness.records.ledger_entry import START, Entry, place, read_entry
-from harness.records.run_folder import RunFolder
-
-TRUTH_SEEN = frozenset((RunStatus.OK, RunStatus.INCOMPLETE))
-"""Endings of runs whose predictions met the truth."""
+from harness.records.run_folder import METRICS_FILE, RunFolder
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def unaccounted_runs(state: LedgerState, runs: Iterable[RunFolder], ledger: Path
     lines = {entry.hash for entry in state.entries}
     for run in runs:
         record = run.record
-        if record.task.eval_split != "test" or record.status not in TRUTH_SEEN:
+        if record.task.eval_split != "test" or METRICS_FILE not in record.files:
             continue
         if record.look is None or record.look.hash not in lines:
             yield ChangedError(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.contract.predictions import PREDICTIONS_FILE
+from harness.contract.predictions import PREDICTIONS_FILE, predictions_hash
 from harness.contract.status import RunStatus
 from harness.contract.task import NamedHash
 from harness.datasets.dataset import PerturbDataset
-from harness.digest import Digest, file_hash
+from harness.records.ledger_entry import LookReference
 from harness.records.provenance import collect_provenance
 from harness.records.record import RunConfig, RunRecord
 from harness.records.run_folder import (
@@ -31,6 +31,7 @@ from harness.records.run_folder import (
     status_line,
     write_record,
 )
+from harness.records.versions import version_of
 from harness.schedulers.execution import Executed
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
@@ -49,6 +50,8 @@ class Ending:
     reason: str
     started: datetime
     evaluation: Evaluation | None = None
+    look: LookReference | None = None
+    """The line of the ledger that accounts for the scores on test."""
 
 
 def write_run(
@@ -94,6 +97,8 @@ def write_run(
             wall_s=execution.wall_s if execution else 0.0,
             step_s=step_s,
             peak_rss_bytes=execution.peak_rss_bytes if execution else 0,
+            look=ending.look,
+            metrics_version=None if ending.evaluation is None else version_of(ending.evaluation.document),
             predictions_sha256=predictions,
             predictions_kept=predictions is not None and not discard_predictions,
             provenance=collect_provenance(),
@@ -116,7 +121,7 @@ def _keep_output(folder: Path, executed: Executed | None, discard_predictions: b
     found = predictions_in(executed.output)
     if found is None:
         return None
-    digest = _predictions_hash(found)
+    digest = predictions_hash(found)
     if not discard_predictions:
         if found.is_dir():
             _take_tree(found, folder / PREDICTIONS)
@@ -146,12 +151,3 @@ def _place(source: Path, target: Path) -> None:
 
 def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _predictions_hash(path: Path) -> str:
-    if path.is_file():
-        return file_hash(path)
-    digest = Digest("predictions-folder")
-    for file in sorted(entry for entry in path.iterdir() if _is_plain(entry)):
-        digest.field(file.name, file_hash(file))
-    return digest.hexdigest()

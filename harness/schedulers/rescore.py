@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from harness.contract.predictions import open_predictions
+from harness.contract.predictions import Expected, open_predictions
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import ChangedError, HarnessError
+from harness.records.ledger import enter_look
+from harness.records.ledger_entry import LookReference, Purpose
 from harness.records.provenance import collect_provenance
 from harness.records.run_folder import (
     CALIBRATION_FILE,
@@ -28,15 +30,14 @@ from harness.records.run_folder import (
     status_line,
     write_record,
 )
+from harness.records.versions import version_of
 from harness.schedulers.submit import scored_status
-from harness.scoring.answers import expected_rows
 from harness.scoring.engine import Engine, ScoreInputs
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
 from harness.storage import write_text
 from harness.tasks.build import InputFormat, build_task, task_hash
 from harness.tasks.folder import Task
-from harness.tasks.truth import load_truth
 
 SCORES = (METRICS_FILE, CALIBRATION_FILE, TABLE_FILE, STATUS_FILE, RECORD_FILE)
 """What a new score writes itself; everything else of a run is taken over."""
@@ -80,8 +81,22 @@ def find_context(
     )
 
 
+def enter_look_at(context: RunContext, ledger: Path, purpose: Purpose) -> LookReference | None:
+    """Enter that the truth of a run's task is about to be opened again; None on validation, which is free."""
+    record = context.run.record
+    return enter_look(
+        ledger,
+        context.task,
+        purpose,
+        reason=f"run {record.run}",
+        submission=record.submission,
+        config_hash=record.config_hash,
+        predictions_sha256=record.predictions_sha256,
+    )
+
+
 def engine_of_run(context: RunContext) -> Engine:
-    """The scorer of a run's stored predictions, which must be those of its record."""
+    """The scorer of a run's stored predictions, which must be those of its record. It opens the truth: enter that first."""
     run = context.run
     path = predictions_in(run.path)
     if path is None:
@@ -93,8 +108,7 @@ def engine_of_run(context: RunContext) -> Engine:
             else "only their hash was kept",
             mend="submit it again",
         )
-    expected = expected_rows(context.task, load_truth(context.task), "query", var_required=False)
-    file = open_predictions(path, expected)
+    file = open_predictions(path, Expected.of(context.task.card, var_required=False))
     if file.sha256 != run.record.predictions_sha256:
         raise ChangedError(
             "the predictions of the run have changed",
@@ -106,7 +120,9 @@ def engine_of_run(context: RunContext) -> Engine:
     return Engine(ScoreInputs(context.dataset, context.split, context.task, file, kind))
 
 
-def write_rescored(context: RunContext, evaluation: Evaluation) -> RunFolder:
+def write_rescored(
+    context: RunContext, evaluation: Evaluation, look: LookReference | None = None
+) -> RunFolder:
     """A new run with the same predictions and new scores, beside the old one, which stays as it is."""
     old = context.run
     now = datetime.now(UTC)
@@ -126,6 +142,8 @@ def write_rescored(context: RunContext, evaluation: Evaluation) -> RunFolder:
                 "variance": evaluation.variance.source,
                 "provenance": collect_provenance(),
                 "rescored_from": old.path.name,
+                "look": look,
+                "metrics_version": version_of(evaluation.document),
                 "files": seal_files(folder),
             }
         )

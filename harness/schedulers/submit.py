@@ -12,11 +12,12 @@ from typing import Protocol
 
 from harness.contract.content import submission_hash
 from harness.contract.manifest import Param, Submission, load_manifest
-from harness.contract.predictions import PredictionsFile, open_predictions
+from harness.contract.predictions import Expected, PredictionsFile, open_predictions
 from harness.contract.status import RunStatus
 from harness.contract.task import EvalSplit
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError
+from harness.records.ledger import beside, check_end
 from harness.records.record import Parameters, RunConfig, SubmissionCard, TaskReference
 from harness.records.run_folder import RunFolder
 from harness.runtimes.protocol import IsolationWish, Job, Limits, Outcome, Progress
@@ -24,12 +25,12 @@ from harness.runtimes.registry import choose_runtime
 from harness.schedulers.assemble import Ending, write_run
 from harness.schedulers.claims import declined_because
 from harness.schedulers.execution import Executed, executed
-from harness.scoring.evaluate import Evaluation, evaluate, expected_rows, predictions_in
+from harness.schedulers.opening import check_may_open_test, enter_run
+from harness.scoring.evaluate import Evaluation, evaluate, predictions_in
 from harness.splits.create import check_dataset
 from harness.splits.split import Split
 from harness.tasks.build import build_task, task_hash
 from harness.tasks.folder import Task, open_task
-from harness.tasks.truth import load_truth
 
 STEPS = ("build task", "run submission", "validate predictions", "score")
 
@@ -73,6 +74,14 @@ class SubmitRequest:
     isolation: IsolationWish = "auto"
     graphs: tuple[Path, ...] = ()
     discard_predictions: bool = False
+    ledger: Path | None = None
+    """Where openings of test truth are entered; by default beside the runs folder."""
+    first_look: str | None = None
+    """Why test is opened without a validation run of this configuration."""
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.ledger or beside(self.runs)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ class Plan:
     manifest: Submission
     config: RunConfig
     declined: list[str]
+    opening: str = ""
+    """Why test truth may be opened; empty on validation."""
 
 
 def plan_run(request: SubmitRequest) -> Plan:
@@ -118,8 +129,11 @@ def plan_run(request: SubmitRequest) -> Plan:
         seed=request.seed,
         runtime=runtime.name,
     ).with_hash()
+    reason = check_may_open_test(config, request.runs, request.first_look)
+    if request.eval_split == "test":
+        check_end(request.ledger_path)
     declined = declined_because(manifest.claims, dataset, split, request.eval_split, request.graphs)
-    return Plan(request, manifest, config, declined)
+    return Plan(request, manifest, config, declined, reason)
 
 
 def submit(plan: Plan, listener: Listener | None = None) -> RunFolder:
@@ -197,16 +211,15 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
     required = plan.manifest.claims.uncertainty == "native"
     try:
         with clock.step("validate"):
-            file = open_predictions(
-                path, expected_rows(task, load_truth(task), "query", var_required=required)
-            )
+            file = open_predictions(path, Expected.of(task.card, var_required=required))
     except HarnessError as refusal:
         return Ending(RunStatus.INVALID, str(refusal), done.started)
     heard.step(STEPS[3])
+    look = enter_run(plan.request.ledger_path, task, plan.config, file.sha256, plan.opening)
     with clock.step("score"):
         evaluation = _score(plan, task, file, heard)
     status, reason = scored_status(evaluation)
-    return Ending(status, reason, done.started, evaluation)
+    return Ending(status, reason, done.started, evaluation, look)
 
 
 def _changed_while_running(task: Task) -> str | None:

@@ -73,7 +73,7 @@ def import_h5ad(
     """Mean of a condition's predicted cells − mean of its query rows' own control cells, for each of its rows.
 
     Control cells of the file are left out: the harness owns the controls. The truth is opened, to refuse a file that
-    repeats it: whoever keeps a ledger of looks enters one here.
+    repeats it: for a test task, enter that in the ledger first.
     """
     truth = load_truth(task)
     asked = [one.condition for one in truth.conditions]

@@ -68,7 +68,7 @@ def test_the_task_of_a_run_is_the_one_that_is_built_with_graphs_learned_on_its_s
 
 
 def test_opening_test_is_said(run_harness):
-    done = run_harness("submit", "zeros", "--eval-split", "test", "--json")
+    done = run_harness("submit", "zeros", "--eval-split", "test", "--first-look", "the paper", "--json")
     assert done.returncode == 0
     assert "opening the test split of tiny:context_ood" in done.stderr
     assert json.loads(done.stdout)["metrics"]["task"]["eval_split"] == "test"
