@@ -15,6 +15,10 @@ from harness.errors import HarnessError, system_refusal
 
 VERBS: dict[str, tuple[str, str]] = {
     "submit": ("harness.cli.submit:submit", "Run a submission on a task, score it, leave a run folder."),
+    "batch": (
+        "harness.cli.batch:app",
+        "Runs handed in together: list, status, resume, cancel, logs, collect.",
+    ),
     "validate": (
         "harness.cli.validate:validate",
         "Check a submission, or a predictions file against a task.",
@@ -29,6 +33,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
     "score": ("harness.cli.score:score", "Score a run or a predictions file, whole or a shard at a time."),
     "rescore": ("harness.cli.rescore:rescore", "Score a run anew; a new record stands beside the old one."),
+    "compare": (
+        "harness.cli.compare:compare",
+        "Submissions on one task: intervals of their differences, rank groups.",
+    ),
     "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,17 @@ class Interval:
     def below(self) -> bool:
         """Whether the whole interval lies below 0."""
         return self.high < 0
+
+    def turned(self) -> Interval:
+        """The interval of the opposite difference."""
+        return replace(
+            self,
+            estimate=-self.estimate,
+            low=-self.high,
+            high=-self.low,
+            median=-self.median,
+            share_better=1 - self.share_better,
+        )
 
     def document(self) -> dict[str, Any]:
         """The interval as a JSON object; what does not exist is null."""

@@ -1,0 +1,162 @@
+"""`harness compare`: submissions on one task, every pair of them, and an order that says no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.cli.runs import complete_run
+from harness.cli.show import JSON_OPTION
+
+if TYPE_CHECKING:
+    from harness.statistics.intervals import Interval
+    from harness.verdicts.compare import Comparison, MetricComparison, Pair
+    from harness.verdicts.entrants import Entrant
+
+STANDINGS = ("group", "ranks", "submission", "seeds", "value", "on shared conditions", "undefined")
+PAIRS = ("first", "second", "difference", "95 % interval", "better in", "p", "q", "detectable", "verdict")
+
+
+def compare(
+    runs: list[str] = typer.Argument(
+        help="Runs of one task: names, their beginnings, folders. Runs that differ in the seed alone belong together.",
+        autocompletion=complete_run,
+    ),
+    metric: list[str] = typer.Option(
+        [],
+        help="Compare by this metric, by `panel.metric` or by name, instead of the headline. May be repeated.",
+    ),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Compare submissions on one task: paired differences with intervals, adjusted p, rank groups.
+
+    A difference is taken condition by condition, where every submission has a value, and is above 0 where the first of
+    the two is better. Ranks are groups and intervals: who is not shown to be better is not put ahead.
+
+    Example: `harness compare 20261121-1 20261121-2`
+
+    Example: `harness compare last runs/20261121-120000_8043df9_ridge_e18452c --metric calibrated.wmse --json`
+    """
+    from harness.cli.show import print_json
+    from harness.records.run_folder import find_run, open_run
+    from harness.settings import load_settings
+    from harness.verdicts.compare import compare as compare_sides
+    from harness.verdicts.entrants import gather
+
+    names = chosen_metrics(metric)
+    folder = load_settings().runs
+    found = [open_run(find_run(folder, reference).path, verify=True) for reference in runs]
+    entrants = gather(found, names)
+    comparison = compare_sides([one.side() for one in entrants], names)
+    if as_json:
+        print_json(_about(entrants) | comparison.document())
+        return
+    _print(entrants, comparison)
+
+
+def chosen_metrics(named: Sequence[str]) -> list[str]:
+    """`panel.metric` of what was named; the headline where nothing was. Descriptions have no better and worse."""
+    from harness.errors import HarnessError
+    from harness.metrics.registry import HEADLINE, find_cards, panels
+
+    if not named:
+        return list(HEADLINE)
+    found = []
+    for name in named:
+        cards = find_cards(name)
+        directed = [card for card in cards if card.direction != "none" and card.panel in panels()]
+        if not directed:
+            raise HarnessError(
+                f"{name} is a description, not a score: no value of it is better than another",
+                expected="a metric with a direction",
+                mend="harness metrics list shows the direction of each",
+            )
+        found += [f"{card.panel}.{card.name}" for card in directed]
+    return list(dict.fromkeys(found))
+
+
+def _about(entrants: Sequence[Entrant]) -> dict[str, object]:
+    from harness.verdicts.entrants import not_ranked
+
+    record = entrants[0].runs[0].record
+    return {
+        "task": record.task.name,
+        "eval_split": record.task.eval_split,
+        "runs": {one.name: [run.path.name for run in one.runs] for one in entrants},
+        "notes": {one.name: reasons for one in entrants if (reasons := not_ranked(one.runs[0]))},
+    }
+
+
+def _print(entrants: Sequence[Entrant], comparison: Comparison) -> None:
+    about = _about(entrants)
+    typer.echo(f"{about['task']}, {about['eval_split']}: {len(entrants)} submissions")
+    for one in comparison.metrics:
+        _print_metric(one, comparison)
+    intervals = [pair.interval for one in comparison.metrics for pair in one.pairs]
+    for method in sorted({_method(one) for one in intervals if one.n}):
+        typer.echo(f"intervals: {method}")
+    typer.echo(f"q: Benjamini–Hochberg over {comparison.family} tests, all pairs on all metrics shown")
+    few = [name for name, seeds in comparison.seeds.items() if seeds == 1]
+    if few:
+        typer.echo(f"one training seed, so that another could turn the order: {', '.join(few)}")
+
+
+def _print_metric(one: MetricComparison, comparison: Comparison) -> None:
+    from harness.cli.scores import ARROWS, number
+    from harness.cli.show import print_table
+    from harness.metrics.card import cards
+
+    card = cards()[one.metric]
+    arrow = ARROWS.get(card.direction.value, f"→ {card.optimum}")
+    rows = [
+        [
+            each.place.group if each.place else "–",
+            _ranks(each.place.low, each.place.high) if each.place else "–",
+            each.name,
+            comparison.seeds[each.name],
+            number(_finite(each.value)),
+            number(_finite(each.shared)),
+            each.undefined,
+        ]
+        for each in one.standings
+    ]
+    print_table(f"{one.metric} {arrow}, {one.n} conditions shared by all", STANDINGS, rows)
+    if one.not_ranked:
+        typer.echo(f"not ranked: {one.not_ranked}")
+    if one.pairs and one.n:
+        print_table("", PAIRS, [_pair_row(pair) for pair in one.pairs])
+
+
+def _pair_row(pair: Pair) -> list[object]:
+    found = pair.interval
+    if not found.n or found.reason:
+        return [pair.ours, pair.theirs, "–", found.reason, "–", "–", "–", "–", pair.word]
+    return [
+        pair.ours,
+        pair.theirs,
+        f"{found.estimate:+.4f}",
+        f"[{found.low:+.4f}, {found.high:+.4f}]",
+        f"{found.share_better:.0%}",
+        f"{found.p:.2g}",
+        f"{pair.q:.2g}",
+        f"{pair.detectable:.4f}",
+        pair.word,
+    ]
+
+
+def _method(interval: Interval) -> str:
+    drawn = f", {interval.resamples} resamples, seed {interval.seed}" if interval.resamples else ""
+    means = f"for {interval.scope}, {interval.n_contexts} of them, {interval.n} conditions"
+    return f"{interval.method} {means}, {interval.n_seeds} seeds{drawn}"
+
+
+def _ranks(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _finite(value: float) -> float | None:
+    import math
+
+    return value if math.isfinite(value) else None

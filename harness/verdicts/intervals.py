@@ -1,0 +1,79 @@
+"""Paired intervals of scored runs: sides matched condition by condition, turned so that more is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.digest import seed_from
+from harness.errors import HarnessError
+from harness.metrics.card import cards
+from harness.scoring.score_table import Floats, Scored, ScoreTable
+from harness.statistics.intervals import LEVEL, RESAMPLES, Interval, paired_intervals
+from harness.statistics.variance import Scope
+from harness.verdicts.direction import goodness
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a submission, with one table of scores per training seed."""
+
+    name: str
+    tables: tuple[ScoreTable, ...]
+
+    def conditions(self) -> tuple[Scored, ...]:
+        """The reported conditions, the same for all seeds."""
+        return self.tables[0].of_kind().conditions
+
+    def values(self, metrics: Sequence[str]) -> Floats:
+        """Values such that more is better, NaN where undefined. [conditions, seeds, metrics]"""
+        known = cards()
+        told = [table.of_kind() for table in self.tables]
+        nothing = np.full(len(told[0].conditions), np.nan)
+        columns = [
+            [goodness(known[name], table.values.get(name, nothing)) for name in metrics] for table in told
+        ]
+        return np.moveaxis(np.array(columns, np.float64), 2, 0)
+
+
+def match(sides: Sequence[Side]) -> tuple[Scored, ...]:
+    """The conditions of all sides, which must be the same ones."""
+    first = sides[0].conditions()
+    for side in sides:
+        for table in side.tables:
+            if table.of_kind().conditions != first:
+                raise HarnessError(
+                    "these scores speak of different conditions",
+                    got=f"{side.name} has {len(table.of_kind().conditions)}, {sides[0].name} has {len(first)}",
+                    expected="scores of the same task",
+                )
+    return first
+
+
+def differences(
+    ours: Side,
+    theirs: Side,
+    metrics: Sequence[str],
+    *,
+    scope: Scope | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Mapping[str, Interval]:
+    """By metric the paired difference of two sides, above 0 where ours is better.
+
+    Conditions without a value on either side are left out and counted. The draws are seeded by the names of the sides.
+    """
+    conditions = match([ours, theirs])
+    found = paired_intervals(
+        ours.values(metrics),
+        theirs.values(metrics),
+        [one.context for one in conditions],
+        [one.perturbation for one in conditions],
+        scope=scope,
+        level=level,
+        resamples=resamples,
+        seed=seed_from("difference", ours.name, theirs.name) % 2**32,
+    )
+    return dict(zip(metrics, found, strict=True))
