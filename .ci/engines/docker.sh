@@ -15,7 +15,15 @@ while [ $# -gt 0 ]; do
 done
 SOCKET=$HOME_OF_ENGINE/run/engine.sock
 
+end_orphan() { # a killed dockerd leaves its containerd, and the next one waits for it in vain
+  local file=$HOME_OF_ENGINE/exec/containerd/containerd.pid pid
+  pid=$(cat "$file" 2>/dev/null) || return 0
+  if is_running "$pid" containerd; then kill -9 "$pid"; fi
+  rm -f "$file"
+}
+
 start() { # storage driver
+  end_orphan
   rm -f "$SOCKET" "$HOME_OF_ENGINE/run/dockerd.pid"
   echo '{}' >"$HOME_OF_ENGINE/etc/daemon.json" # must be JSON; /dev/null is refused
   setsid dockerd --config-file "$HOME_OF_ENGINE/etc/daemon.json" --host "unix://$SOCKET" \
