@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from harness.storage import read_toml
 SETTINGS_FILE = "harness.toml"
 LEDGER_FILE = "ledger.jsonl"
 KEYS = ("data", "ledger", "runs", "splits", "submissions", "task")
+TABLES = ("slurm",)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Settings:
     """The task of `harness submit` when none is named."""
     ledger: Path
     """The file in which every opening of test truth is entered; beside the runs folder unless a setting moves it."""
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+    """What the site asks of its SLURM; checked where it is used."""
 
     @property
     def task_cache(self) -> Path:
@@ -64,6 +68,7 @@ def load_settings(start: Path | None = None) -> Settings:
         submissions=folder("submissions", None),
         task=told.get("task", "demo:context_ood"),
         ledger=folder("ledger", None) if "ledger" in told else runs.parent / LEDGER_FILE,
+        slurm=told.get("slurm", {}),
     )
 
 
@@ -72,8 +77,14 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     told = read_toml(path, SETTINGS_FILE)
     for key, value in told.items():
-        if key not in KEYS:
-            raise UnknownNameError("setting", key, KEYS, where=path)
+        if key not in (*KEYS, *TABLES):
+            raise UnknownNameError("setting", key, (*KEYS, *TABLES), where=path)
+        if key in TABLES:
+            if not isinstance(value, dict):
+                raise HarnessError(
+                    f"setting {key!r} is not a table", where=path, got=repr(value), expected=f"[{key}]"
+                )
+            continue
         if not isinstance(value, str):
             raise HarnessError(f"setting {key!r} is not text", where=path, got=repr(value))
         if not value.strip() or not value.isprintable():

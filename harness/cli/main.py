@@ -37,9 +37,19 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.compare:compare",
         "Submissions on one task: intervals of their differences, rank groups.",
     ),
+    "ledger": (
+        "harness.cli.ledger:app",
+        "Who opened which test truth, when and why: show, verify, mend.",
+    ),
+    "verify": ("harness.cli.verify:verify", "Check every hash that a run or a page hangs on."),
+    "seal": ("harness.cli.seal:seal", "Sign a run's seal with an SSH key."),
     "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
+    "doctor": (
+        "harness.cli.doctor:doctor",
+        "What works on this machine: runtimes, schedulers, GPU, memory, disk.",
+    ),
     "parity": (
         "harness.cli.parity:app",
         "Our values beside those of reference programs: check, export, compare.",

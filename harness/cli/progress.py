@@ -17,14 +17,15 @@ LONGEST_LINE = 100
 class Steps:
     """A line for the step at hand, with a bar where it tells how far it is."""
 
-    def __init__(self, bars: Progress, line: TaskID) -> None:
+    def __init__(self, bars: Progress, line: TaskID, of: str = "") -> None:
         self._bars, self._line = bars, line
+        self._of = f"{of} · " if of else ""
         self._step = ""
 
     def step(self, name: str) -> None:
         """A step begins."""
-        self._step = name
-        self._bars.reset(self._line, description=name, total=None)
+        self._step = f"{self._of}{name}"
+        self._bars.reset(self._line, description=self._step, total=None)
 
     def within(self, message: str, done: float, of: float | None) -> None:
         """Progress within the step."""
@@ -50,6 +51,43 @@ def live_steps() -> Iterator[Steps]:
 
     with _bars(SpinnerColumn(), _text(), BarColumn(), TimeElapsedColumn()) as bars:
         yield Steps(bars, bars.add_task("", total=None))
+
+
+class PoolBars:
+    """One bar for all runs, and a line for each that is being done."""
+
+    def __init__(self, bars: Progress, overall: TaskID) -> None:
+        self._bars, self._overall = bars, overall
+        self._lines: dict[int, Steps] = {}
+        self._ids: dict[int, TaskID] = {}
+
+    def started(self, number: int, label: str) -> None:
+        """A run begins."""
+        self._ids[number] = self._bars.add_task(label[:LONGEST_LINE], total=None)
+        self._lines[number] = Steps(self._bars, self._ids[number], label[:LONGEST_LINE])
+
+    def step(self, number: int, name: str) -> None:
+        """A step of a run begins."""
+        self._lines[number].step(name)
+
+    def within(self, number: int, message: str, done: float, of: float | None) -> None:
+        """Progress within the step."""
+        self._lines[number].within(message, done, of)
+
+    def ended(self, number: int) -> None:
+        """A run has ended."""
+        self._bars.remove_task(self._ids.pop(number))
+        del self._lines[number]
+        self._bars.advance(self._overall)
+
+
+@contextmanager
+def live_pool(what: str, runs: int) -> Iterator[PoolBars]:
+    """A listener to many runs at one time."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+
+    with _bars(_text(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bars:
+        yield PoolBars(bars, bars.add_task(what, total=runs))
 
 
 def _text() -> ProgressColumn:

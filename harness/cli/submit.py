@@ -1,4 +1,4 @@
-"""`harness submit`: one submission, one task, one run folder."""
+"""`harness submit`: a submission on a task, and one run folder; or many of them, here or on a cluster."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.cli.batch_submit import On, check_words, submit_batch
 from harness.cli.names.datasets import complete_dataset
 from harness.cli.names.submissions import complete_submission, find_submission
 from harness.cli.names.tasks import EvalSplitOption, choose_task, complete_split_name, complete_task
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from harness.schedulers.submit import Plan
 
 
+SLURM = "With --on slurm"
+
+
 class Isolation(StrEnum):
     """How much stepping down from full isolation is allowed."""
 
@@ -33,8 +37,8 @@ class Isolation(StrEnum):
 
 
 def submit(
-    submission: str = typer.Argument(
-        help="Folder or name of a submission, with @VARIANT for one of its variants.",
+    submission: list[str] = typer.Argument(
+        help="Folder or name of a submission, with @VARIANT for one of its variants. May be several.",
         autocompletion=complete_submission,
     ),
     task: str = typer.Option(
@@ -61,6 +65,21 @@ def submit(
         help="Why test is opened without a validation run of this configuration; kept in the ledger.",
     ),
     seed: int = typer.Option(0, min=0, help="Seed that the submission gets."),
+    seeds: int = typer.Option(1, min=1, help="Run with so many seeds, counted from --seed."),
+    on: On = typer.Option(None, help="Where runs go as a batch: a pool of processes here, or SLURM."),
+    jobs: int = typer.Option(None, min=1, help="local: runs at one time; by default as many as fit."),
+    name: str = typer.Option(None, help="Name of the batch; by default the time and the submission."),
+    partition: str = typer.Option(None, help="slurm: partition of the runs.", rich_help_panel=SLURM),
+    gres: str = typer.Option(None, help="slurm: e.g. gpu:1, gpu:l40s:1.", rich_help_panel=SLURM),
+    account: str = typer.Option(None, help="slurm: account.", rich_help_panel=SLURM),
+    qos: str = typer.Option(None, help="slurm: quality of service.", rich_help_panel=SLURM),
+    time: str = typer.Option(None, help="slurm: limit of one array task.", rich_help_panel=SLURM),
+    mem: str = typer.Option(None, help="slurm: memory of one array task.", rich_help_panel=SLURM),
+    array_limit: int = typer.Option(None, min=1, help="slurm: runs at one time.", rich_help_panel=SLURM),
+    pack: int = typer.Option(None, min=1, help="slurm: runs of one array task.", rich_help_panel=SLURM),
+    sbatch: list[str] = typer.Option(
+        [], help="slurm: any other option, e.g. --sbatch=--reservation=night.", rich_help_panel=SLURM
+    ),
     runtime: str = typer.Option(None, help="Runtime, instead of the manifest's."),
     isolation: Isolation = typer.Option(
         Isolation.AUTO, help="strict refuses to run with less than a sandbox; the level is recorded."
@@ -80,43 +99,69 @@ def submit(
     The test split opens for a configuration that has a validation run, or with --first-look; each opening is a line of the
     ledger.
 
+    Several submissions or seeds are a *batch*: a pool of processes here, or with `--on slurm` an array of jobs; then this
+    returns at once with the batch's name for `harness batch`. With a batch here the exit code is that of its first run
+    that did not end `ok`.
+
     Example: `harness submit ridge`
 
     Example: `harness submit submissions/baselines/ridge@alpha_low --task demo:context_ood --seed 1`
+
+    Example: `harness submit ridge global_mean --seeds 3 --on local --jobs 2`
+
+    Example: `harness submit ridge --seeds 3 --on slurm --runtime apptainer --partition gpu --gres gpu:1 --dry-run`
     """
     from harness.contract.manifest import load_manifest
     from harness.schedulers.submit import SubmitRequest, plan_run
     from harness.settings import load_settings
 
     settings = load_settings()
-    folder, variant = find_submission(submission)
-    passed = parse_params(param, load_manifest(folder).params)
+    slurm = check_words(
+        on,
+        jobs,
+        {
+            "partition": partition, "gres": gres, "account": account, "qos": qos, "time": time, "mem": mem,
+            "array_limit": array_limit, "pack": pack, "sbatch": sbatch,
+        },
+    )  # fmt: skip
     chosen = choose_task(task, data, split)
-    plan = plan_run(
-        SubmitRequest(
-            folder=folder,
-            dataset=chosen.dataset,
-            split=chosen.split,
-            runs=settings.runs,
-            task_cache=settings.task_cache,
-            variant=variant,
-            passed=passed,
-            eval_split=eval_split.value,
-            seed=seed,
-            runtime=runtime,
-            isolation=isolation.value,
-            graphs=chosen.graphs,
-            discard_predictions=discard_predictions,
-            ledger=settings.ledger,
-            first_look=first_look,
-        )
-    )
-    if dry_run:
-        _print_plan(plan, as_json)
-        return
-    if eval_split is EvalSplitOption.TEST:
+    plans = []
+    for reference in submission:
+        folder, variant = find_submission(reference)
+        passed = parse_params(param, load_manifest(folder).params)
+        plans += [
+            plan_run(
+                SubmitRequest(
+                    folder=folder,
+                    dataset=chosen.dataset,
+                    split=chosen.split,
+                    runs=settings.runs,
+                    task_cache=settings.task_cache,
+                    variant=variant,
+                    passed=passed,
+                    eval_split=eval_split.value,
+                    seed=one_seed,
+                    runtime=runtime,
+                    isolation=isolation.value,
+                    graphs=chosen.graphs,
+                    discard_predictions=discard_predictions,
+                    ledger=settings.ledger,
+                    first_look=first_look,
+                )
+            )
+            for one_seed in range(seed, seed + seeds)
+        ]
+    if eval_split is EvalSplitOption.TEST and not dry_run:
         _open_test(chosen.name, yes)
-    run = _run(plan)
+    if on is not None or len(plans) > 1:
+        submit_batch(
+            plans, on or On.LOCAL, jobs=jobs, name=name, slurm=slurm, dry_run=dry_run, as_json=as_json
+        )
+        return
+    if dry_run:
+        _print_plan(plans[0], as_json)
+        return
+    run = _run(plans[0])
     _print_run(run, as_json)
     raise typer.Exit(run.record.status.exit_code)
 

@@ -112,6 +112,10 @@ class Batch:
 
     def part(self, number: int) -> Part:
         """A part by its number."""
+        if not 1 <= number <= len(self.plan.parts):
+            raise HarnessError(
+                f"there is no part {number}", where=self.name, expected=f"1 to {len(self.plan.parts)}"
+            )
         return self.plan.parts[number - 1]
 
     def split(self, frozen_hash: str) -> Split:

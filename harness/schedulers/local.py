@@ -7,8 +7,10 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
@@ -18,7 +20,9 @@ from harness.schedulers.batch import LOGS, Batch
 from harness.schedulers.batch_markers import batch_lock, mark, marked
 from harness.scoring.threads import CAPS
 from harness.scoring.workers import CPUS, usable_cores
+from harness.storage import read_json, write_json
 
+POOL_FILE = "pool.json"
 PATIENCE_S = 30.0
 """How long a worker that was told to stop may take to leave nothing behind."""
 
@@ -186,6 +190,24 @@ def run_pool(batch: Batch, listener: PoolListener | None = None) -> None:
             pool.stop()
 
 
+def stop_pool(batch: Batch) -> int:
+    """End the pool that works on a batch from another process of this machine; how many pools that was."""
+    with batch_lock(batch) as free:
+        if free:
+            return 0
+    told = read_json(batch.path / POOL_FILE, "pool")
+    if told["host"] != socket.gethostname():
+        raise HarnessError("the pool is on another machine", where=batch.path, got=told["host"])
+    os.kill(int(told["pid"]), signal.SIGINT)  # the lock is held: that process lives
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        with batch_lock(batch) as free:
+            if free:
+                return 1
+        time.sleep(0.1)
+    raise HarnessError("the pool does not end", where=f"process {told['pid']}")
+
+
 def pool_environment(jobs: int) -> dict[str, str]:
     """The environment of a worker: its share of the cores, so that workers do not fight over them."""
     share = str(max(1, usable_cores() // jobs))
@@ -201,4 +223,5 @@ def _alone(batch: Batch) -> Iterator[None]:
                 where=batch.path,
                 mend=f"harness batch status {batch.name} says how far it is",
             )
+        write_json(batch.path / POOL_FILE, {"host": socket.gethostname(), "pid": os.getpid()})
         yield
