@@ -30,6 +30,10 @@ def submission_hash(folder: Path, manifest: Submission) -> str:
     """Content hash of a submission: the same files and packages give the same hash in any place, on any machine."""
     digest = Digest("submission")
     _add_tree(digest, "folder", folder)
+    if manifest.run.build is not None:
+        recipe = recipe_path(folder, manifest.run.build)
+        if not recipe.is_relative_to(folder.absolute()):  # inside it is among the folder's files
+            digest.field("recipe", file_hash(recipe))
     for package in sorted(set(manifest.run.packages)):
         source = package_source(package)
         if source.is_dir():
@@ -37,6 +41,26 @@ def submission_hash(folder: Path, manifest: Submission) -> str:
         else:
             digest.field(f"package:{package}", file_hash(source))
     return digest.hexdigest()
+
+
+def recipe_path(folder: Path, build: str) -> Path:
+    """The Containerfile or definition file of `[run] build`: in the submission folder, or in one above it."""
+    start = folder.absolute()
+    for place in (start, *start.parents):
+        if (place / build).is_file():
+            return place / build
+    raise HarnessError(
+        "the file that this submission is built from is not there",
+        where=folder,
+        got=f"no {build} in its folder or above it",
+        expected="a Containerfile, or a definition file (.def) of Apptainer",
+        mend="correct [run] build in submission.toml",
+    )
+
+
+def submission_files(folder: Path) -> list[tuple[str, Path]]:
+    """Every file that belongs to a submission folder, by its name inside, in order."""
+    return sorted((path.relative_to(folder).as_posix(), path) for path in _files(folder))
 
 
 def package_source(package: str) -> Path:
@@ -54,7 +78,7 @@ def package_source(package: str) -> Path:
 
 
 def _add_tree(digest: Digest, label: str, root: Path) -> None:
-    files = sorted((path.relative_to(root).as_posix(), path) for path in _files(root))
+    files = submission_files(root)
     digest.strings(f"{label}.names", (name for name, _ in files))
     digest.strings(f"{label}.hashes", (file_hash(path) for _, path in files))
 
