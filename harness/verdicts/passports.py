@@ -169,25 +169,20 @@ def _closer(card: Card, evidence: Evidence, known: Known) -> Condition:
 
 
 def _stable(card: Card, evidence: Evidence, known: Known) -> Condition:
-    """A replicate must not gain by being inflated or shrunk; equal values at several factors count for the one next to 1."""
-    if not evidence.sweep:
+    """A replicate must not gain by being inflated or shrunk beyond what chance can do."""
+    scores = {factor: goodness(card, values) for factor, values in evidence.sweep.items()}
+    means = {factor: level_mean(values[known], evidence.contexts[known]) for factor, values in scores.items()}
+    means = {factor: mean for factor, mean in means.items() if not math.isnan(mean)}
+    if 1.0 not in means:
         return Condition(
             "stable under scaling", "not applicable", None, "no scale sweep of the replicate is here"
         )
-    means = {
-        factor: level_mean(goodness(card, values)[known], evidence.contexts[known])
-        for factor, values in evidence.sweep.items()
-    }
-    means = {factor: mean for factor, mean in means.items() if not math.isnan(mean)}
-    if 1.0 not in means:
-        return Condition("stable under scaling", "fail", None, "the replicate has no value at factor 1")
-    slack = ROUNDING * (1 + abs(means[1.0]))
-    top = max(means.values())
-    best = min((f for f, mean in means.items() if mean >= top - slack), key=lambda f: abs(math.log(f)))
+    best = max(means, key=lambda factor: (means[factor], -abs(math.log(factor))))
     low, high = STABLE
+    gain = _gap(scores[best], scores[1.0], evidence, known)
     return _found(
         "stable under scaling",
-        low <= best <= high,
+        low <= best <= high or not gain.above,
         best,
         f"a replicate times {best:g} scores best, a factor within {low:g} … {high:g} is needed",
     )

@@ -1,0 +1,98 @@
+"""The verdict on one run: its gates, and whether a leak is suspected. Written as `verdict.json` into the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.controls.control_set import ControlSet
+from harness.errors import HarnessError
+from harness.scoring.score_table import ScoreTable
+from harness.storage import read_json
+from harness.verdicts.gates import clean, gates_exit_code, judge_gates
+from harness.verdicts.gates_case import Case, Gate
+from harness.verdicts.task_passports import TaskPassports
+
+VERDICT_FILE = "verdict.json"
+NOT_JUDGED = "it was scored without controls, so that nothing can be claimed of it"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one run."""
+
+    primary: str
+    """The metric that carries its gates."""
+    gates: tuple[Gate, ...]
+    passports: TaskPassports | None
+
+    @property
+    def held(self) -> bool:
+        """Whether a gate suspects a leak."""
+        return any(gate.held for gate in self.gates)
+
+    @property
+    def reason(self) -> str:
+        """Why it is held, gate by gate."""
+        return "; ".join(f"{gate.name}: {gate.reason}" for gate in self.gates if gate.held)
+
+    def gate(self, name: str) -> Gate:
+        """One gate by name."""
+        return next(gate for gate in self.gates if gate.name == name)
+
+    @property
+    def exit_code(self) -> int:
+        return gates_exit_code(self.gates)
+
+    def document(self) -> dict[str, Any]:
+        """The content of `verdict.json`."""
+        return {
+            "schema": 1,
+            "primary": self.primary,
+            "held": self.held,
+            "clean": clean(self.gates),
+            "gates": [gate.document() for gate in self.gates],
+            "passports": None if self.passports is None else self.passports.document(),
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Verdict:
+        """From its document."""
+        passports = document["passports"]
+        return cls(
+            document["primary"],
+            tuple(Gate(**gate) for gate in document["gates"]),
+            None if passports is None else TaskPassports.of(passports),
+        )
+
+
+def judge(
+    document: Mapping[str, Any],
+    table: ScoreTable,
+    controls: ControlSet,
+    passports: TaskPassports | None,
+    submission: str,
+    seeds: int = 1,
+) -> Verdict:
+    """Judge a scored run by the controls of its task and by its own.
+
+    `document` and `table` are its `metrics.json` and `metrics.parquet`; `submission` is its name.
+    """
+    granted = {} if passports is None else passports.passports
+    case = Case(document, table, controls, granted, submission, seeds)
+    return Verdict(case.primary, judge_gates(case), passports)
+
+
+def read_verdict(run: Path) -> Verdict:
+    """The verdict of a run folder."""
+    path = run / VERDICT_FILE
+    if not path.is_file():
+        raise HarnessError(
+            "this run was not judged",
+            where=run,
+            got=f"no {VERDICT_FILE}",
+            mend="it was declined, failed, or submitted with --no-controls; submit it again with controls",
+        )
+    return Verdict.of(read_json(path, "verdict"))
