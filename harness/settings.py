@@ -13,7 +13,7 @@ from harness.storage import read_toml
 
 SETTINGS_FILE = "harness.toml"
 LEDGER_FILE = "ledger.jsonl"
-KEYS = ("data", "ledger", "runs", "splits", "submissions", "task")
+KEYS = ("data", "ledger", "runs", "splits", "submissions", "task", "wheels")
 TABLES = ("slurm",)
 
 
@@ -31,12 +31,18 @@ class Settings:
     """The task of `harness submit` when none is named."""
     ledger: Path
     """The file in which every opening of test truth is entered; beside the runs folder unless a setting moves it."""
+    wheels: Path | None = None
+    """A folder of wheels that replaces the package index where environments are built."""
     slurm: Mapping[str, Any] = field(default_factory=dict)
     """What the site asks of its SLURM; checked where it is used."""
 
     @property
     def task_cache(self) -> Path:
         return self.data / ".tasks"
+
+    @property
+    def environments(self) -> Path:
+        return self.data / ".environments"
 
     def dataset_path(self, name_or_path: str) -> Path:
         """A dataset by folder, or by its name in the data folder."""
@@ -50,6 +56,7 @@ def load_settings(start: Path | None = None) -> Settings:
     root = next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), here)
     told = _read(root / SETTINGS_FILE)
     split_dir = os.environ.get("HARNESS_SPLIT_DIR") or os.environ.get("PERTURBFM_SPLIT_DIR")
+    wheels = os.environ.get("HARNESS_WHEELS")
 
     def folder(key: str, variable: str | None) -> Path:
         try:
@@ -68,6 +75,7 @@ def load_settings(start: Path | None = None) -> Settings:
         submissions=folder("submissions", None),
         task=told.get("task", "demo:context_ood"),
         ledger=folder("ledger", None) if "ledger" in told else runs.parent / LEDGER_FILE,
+        wheels=folder("wheels", wheels) if wheels or "wheels" in told else None,
         slurm=told.get("slurm", {}),
     )
 

@@ -19,3 +19,12 @@ def test_an_unknown_setting_is_refused_with_the_known_ones(tmp_path):
     (tmp_path / "harness.toml").write_text('run = "x"\n')
     with pytest.raises(HarnessError, match="did you mean 'runs'"):
         load_settings(tmp_path)
+
+
+def test_environments_are_built_from_the_index_unless_a_folder_of_wheels_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("HARNESS_WHEELS", raising=False)
+    assert load_settings(tmp_path).wheels is None
+    (tmp_path / "harness.toml").write_text('wheels = "our/wheels"\n')
+    assert load_settings(tmp_path).wheels == tmp_path / "our/wheels"
+    monkeypatch.setenv("HARNESS_WHEELS", str(tmp_path / "others"))
+    assert load_settings(tmp_path).wheels == tmp_path / "others"
