@@ -136,13 +136,18 @@ class Engine:
     def finish(self, folders: Sequence[Path], scratch: Path) -> Scored:
         """The other stages, from the folders of all shards."""
         parts = read_parts(folders, self.identity, self.chosen)
-        training = self.kept.get("training", Training, self._training)
+        training = self.training
         variance = resolve_variance(self.inputs.file, self.inputs.var_kind, training.variance)
         contexts = self._contexts(parts, training)
         name = "distance" if self.inputs.kinds is None else f"distance-{'-'.join(self.inputs.kinds)}"
         distance = self.kept.get(name, Distance, self._distance).values
         summary = summarise_task(self.task, parts, self.cells, training, variance, scratch, distance)
         return Scored(contexts, summary, variance, parts.indices())
+
+    @cached_property
+    def training(self) -> Training:
+        """What the effects of the training conditions are like."""
+        return self.kept.get("training", Training, self._training)
 
     def _training(self) -> Training:
         effects = train_effects(self.inputs.dataset, self.inputs.split)
