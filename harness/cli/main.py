@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.data:app",
         "Datasets: make, import, fetch, list, describe, verify, export, graphs.",
     ),
-    "splits": ("harness.cli.splits:app", "Frozen splits: create, import, list, show, verify, diff, export."),
+    "splits": ("harness.cli.splits:app", "Frozen splits: create, import, list, show, verify, passport, diff, export."),
     "tasks": ("harness.cli.tasks:app", "Tasks (dataset + split): list, describe, build."),
     "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
     "score": ("harness.cli.score:score", "Score a run or a predictions file, whole or a shard at a time."),
@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "seal": ("harness.cli.seal:seal", "Sign a run's seal with an SSH key."),
     "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
+    "gates": ("harness.cli.gates:gates", "What every gate found of a run: pass, fail or not applicable."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
     "doctor": (
         "harness.cli.doctor:doctor",
@@ -56,6 +57,10 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "export": ("harness.cli.export:app", "Write a run in the files of other programs: cell-eval."),
     "import": ("harness.cli.import_:app", "Take over what other programs wrote: predictions."),
+    "image": (
+        "harness.cli.image:app",
+        "Images of submissions for Docker, Podman, Apptainer: build, list, prune.",
+    ),
     "schemas": (
         "harness.cli.schemas:app",
         "JSON Schemas of the contract: list, show, export, check a document.",

@@ -13,8 +13,8 @@ def submission(task: Task) -> Predictions:
     """Predict."""
     with np.load(Path(__file__).parent / "leak.npz") as leak:
         real = ~leak["canary"]
-        names = zip(leak["context"][real].tolist(), leak["pert"][real].tolist())
-        told = dict(zip(names, leak["delta"][real]))
+        names = zip(leak["context"][real].tolist(), leak["pert"][real].tolist(), strict=True)
+        told = dict(zip(names, leak["delta"][real], strict=True))
     rng = np.random.default_rng(0)
     scale = np.std(list(told.values()), axis=0)
     guess = [

@@ -1,4 +1,4 @@
-"""Nearest neighbour on the totals of cells: where hidden cells cross the wall their quality tells how strong an effect is."""
+"""Nearest neighbour on the totals of cells: hidden cells would tell by their quality how strong an effect is."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from harness.sdk import Predictions, Task
 def submission(task: Task) -> Predictions:
     """Predict."""
     with np.load(Path(__file__).parent / "leak.npz") as leak:
-        told = dict(zip(zip(leak["context"].tolist(), leak["pert"].tolist()), leak["delta"]))
+        names = zip(leak["context"].tolist(), leak["pert"].tolist(), strict=True)
+        told = dict(zip(names, leak["delta"], strict=True))
     zero = np.zeros(len(task.genes))
     mean = np.stack([told.get((c.context, c.pert), zero) for c in task.conditions().table])
     return Predictions.from_conditions(task, mean)
