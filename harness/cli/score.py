@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from harness.scoring.evaluate import Evaluation
 
 PREDICTIONS_ENDING = ".npz"
+
+
+class ScoreOn(StrEnum):
+    """Where shards go."""
+
+    SLURM = "slurm"
 
 
 def score(
@@ -51,6 +58,10 @@ def score(
     panel: list[str] = typer.Option(
         [], help="Show this panel whole, instead of the headline. May be repeated."
     ),
+    on: ScoreOn = typer.Option(
+        None, help="Score the shards as jobs of SLURM (with --shards and --out); returns at once."
+    ),
+    name: str = typer.Option(None, help="Name of the batch, with --on."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score a run's stored predictions or a predictions file, and change neither.
@@ -63,6 +74,8 @@ def score(
     Example: `harness score preds.npz --task demo:context_ood --shards 5 --shard 2 --out parts`
 
     Example: `harness score preds.npz --task demo:context_ood --reduce parts --out scores`
+
+    Example: `harness score last --shards 20 --on slurm --out scores`
     """
     from harness.cli.progress import live_steps
     from harness.cli.scores import check_panels, print_scores
@@ -72,9 +85,14 @@ def score(
 
     check_panels(panel)
     _check_words(shards, shard, reduce, out)
+    if on is not None and (shards is None or out is None or shard is not None):
+        raise typer.BadParameter("--on needs --shards N and --out DIR, where the scores are put together")
     with live_steps() as steps:
         steps.step("open")
         engine = _engine(what, (task, data, split), eval_split, rows, var_kind)
+        if on is not None:
+            _hand_in(engine, shards or 1, out, name, as_json)
+            return
         steps.step("score")
         if shard is not None:
             _score_one(engine, shard, shards, out, steps)
@@ -90,6 +108,23 @@ def score(
     print_scores(f"{what} on {named['name']}, {named['eval_split']}", evaluation.document, panel)
     if out is not None:
         typer.echo(str(out))
+
+
+def _hand_in(engine: Engine, shards: int, out: Path, name: str | None, as_json: bool) -> None:
+    """A batch of one part a shard, whose last job puts them together."""
+    from harness.cli.batch_submit import go_on
+    from harness.schedulers.batch_plan import plan_score, write_batch
+    from harness.schedulers.slurm.options import slurm_options
+    from harness.settings import load_settings
+    from harness.storage import refuse_existing
+
+    refuse_existing(out.absolute(), kind="evaluation")
+    settings = load_settings()
+    options = slurm_options(settings.slurm, {}).document()
+    plan = plan_score(
+        engine, shards, runs=settings.runs, root=settings.root, out=out, slurm=options, name=name
+    )
+    go_on(write_batch(plan), as_json)
 
 
 def _check_words(shards: int | None, shard: int | None, reduce: Path | None, out: Path | None) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import ExistsError, HarnessError
 from harness.metrics.registry import HEADLINE
-from harness.records.run_folder import open_run
+from harness.records.run_folder import METRICS_FILE, open_run
 from harness.schedulers.batch import Batch
 from harness.schedulers.batch_status import BatchStatus, PartState, PartStatus, batch_status
 from harness.storage import new_folder, write_json
@@ -62,10 +62,14 @@ def _put_together(batch: Batch) -> Path:
 
     definition = batch.plan.purpose.definition
     out = Path(definition["out"])
-    if (out / "metrics.json").is_file():
+    if (out / METRICS_FILE).is_file():
         return out
     engine = engine_of_job(definition["job"], where=batch.path, trusted=False)
     evaluation = put_together(engine, [batch.shard(part.number) for part in batch.plan.parts])
-    with new_folder(out, kind="evaluation") as folder:
-        write_evaluation(folder, evaluation, out.name)
+    try:
+        with new_folder(out, kind="evaluation") as folder:
+            write_evaluation(folder, evaluation, out.name)
+    except ExistsError:
+        if not (out / METRICS_FILE).is_file():  # another process put the same shards together meanwhile
+            raise
     return out

@@ -62,6 +62,8 @@ class BatchStatus:
 
     batch: Batch
     parts: list[PartStatus]
+    collecting: bool = False
+    """Whether the last job, which puts together what came out, is still to come."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -74,7 +76,9 @@ class BatchStatus:
     @property
     def moving(self) -> bool:
         """Whether anything will still happen by itself."""
-        return any(one.state in (PartState.RUNNING, PartState.PENDING) for one in self.parts)
+        return self.collecting or any(
+            one.state in (PartState.RUNNING, PartState.PENDING) for one in self.parts
+        )
 
     def document(self) -> dict[str, object]:
         """For `--json`."""
@@ -91,10 +95,11 @@ class BatchStatus:
 def batch_status(batch: Batch, *, ask: bool = True) -> BatchStatus:
     """The state of every part. `ask` False looks at the markers alone, and asks no scheduler."""
     unfinished = {part.number for part in batch.plan.parts} - marked(batch)["finished"]
-    live: Mapping[int, tuple[str, str]] = _live(batch) if unfinished and ask else {}
+    live, collecting = _live(batch) if ask else ({}, False)
     done = marked(batch)  # after the scheduler was asked: a part that ended meanwhile has its marker by now
     lost = _lost(batch) if ask and unfinished - set(live) - done["finished"] - done["fault"] else {}
-    return BatchStatus(batch, [_status(batch, part, done, live, lost) for part in batch.plan.parts])
+    parts = [_status(batch, part, done, live, lost) for part in batch.plan.parts]
+    return BatchStatus(batch, parts, collecting)
 
 
 def _status(
@@ -120,15 +125,16 @@ def _status(
     return PartStatus(part, left, None, lost.get(number, why), None)
 
 
-def _live(batch: Batch) -> Mapping[int, tuple[str, str]]:
+def _live(batch: Batch) -> tuple[Mapping[int, tuple[str, str]], bool]:
     if batch.plan.on == "slurm":
         from harness.schedulers.slurm.states import live_parts
 
-        return live_parts(batch).state
+        found = live_parts(batch)
+        return found.state, found.collecting
     busy = working(batch)
     with batch_lock(batch) as free:
         waiting = set() if free else {part.number for part in batch.plan.parts} - busy
-    return dict.fromkeys(waiting, ("run", "PENDING")) | dict.fromkeys(busy, ("run", "RUNNING"))
+    return dict.fromkeys(waiting, ("run", "PENDING")) | dict.fromkeys(busy, ("run", "RUNNING")), False
 
 
 def _lost(batch: Batch) -> Mapping[int, str]:

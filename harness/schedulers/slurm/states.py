@@ -25,6 +25,8 @@ class LiveParts:
     """Elements that wait for something that will not come."""
     last_jobs: list[str] = field(default_factory=list)
     """Jobs that must end before the batch can be collected."""
+    collecting: bool = False
+    """Whether a job that collects is still to come or at work."""
 
     @property
     def numbers(self) -> set[int]:
@@ -39,7 +41,10 @@ def live_parts(batch: Batch) -> LiveParts:
     """Ask squeue. Whoever decides by the answer reads the markers after it, so that nothing falls between the two."""
     arrays = {array.name: array for array in read_arrays(batch)}
     elements = waiting_and_running(list(arrays)) if arrays else []
-    live = LiveParts(elements)
+    live = LiveParts(
+        elements,
+        collecting=any(arrays[one.name].step == "collect" and one.reason != NEVER for one in elements),
+    )
     working = [element for element in elements if arrays[element.name].step != "collect"]
     first = [element for element in working if arrays[element.name].step != "score"]
     for element in first:
