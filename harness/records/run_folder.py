@@ -17,6 +17,7 @@ from harness.records.record import RunRecord
 from harness.storage import make_folder, new_folder, read_json, write_json
 
 RECORD_FILE = "record.json"
+SEAL_FILE = "seal.json"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 CALIBRATION_FILE = "calibration.json"
@@ -73,9 +74,10 @@ def new_run(runs: Path, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def seal_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a run that is being built, but its record."""
+    """SHA-256 of every file of a run that is being built, but its record and its seal."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return {str(path.relative_to(folder)): file_hash(path) for path in files if path.name != RECORD_FILE}
+    named = {str(path.relative_to(folder)): path for path in files}
+    return {file: file_hash(path) for file, path in named.items() if file not in (RECORD_FILE, SEAL_FILE)}
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

@@ -31,6 +31,7 @@ from harness.records.run_folder import (
     status_line,
     write_record,
 )
+from harness.records.seal import write_seal
 from harness.records.versions import version_of
 from harness.schedulers.execution import Executed
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
@@ -105,6 +106,7 @@ def write_run(
             files=seal_files(folder),
         )
         write_record(folder, record)
+        write_seal(folder, record)
     return open_run(runs / final)
 
 

@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from harness.contract.predictions import Expected, open_predictions
+from harness.contract.predictions import PREDICTIONS_FILE, Expected, open_predictions
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import ChangedError, HarnessError
 from harness.records.ledger import enter_look
 from harness.records.ledger_entry import LookReference, Purpose
 from harness.records.provenance import collect_provenance
 from harness.records.run_folder import (
-    CALIBRATION_FILE,
-    METRICS_FILE,
-    RECORD_FILE,
+    CONFIG_FILE,
+    LOG_FILE,
+    MODEL,
+    PREDICTIONS,
+    SPLIT_FILE,
     STATUS_FILE,
-    TABLE_FILE,
     RunFolder,
     new_run,
     open_run,
@@ -30,7 +31,9 @@ from harness.records.run_folder import (
     status_line,
     write_record,
 )
+from harness.records.seal import write_seal
 from harness.records.versions import version_of
+from harness.schedulers.assemble import DIAGNOSTICS_FILE
 from harness.schedulers.submit import scored_status
 from harness.scoring.engine import Engine, ScoreInputs
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
@@ -39,8 +42,8 @@ from harness.storage import write_text
 from harness.tasks.build import InputFormat, build_task, task_hash
 from harness.tasks.folder import Task
 
-SCORES = (METRICS_FILE, CALIBRATION_FILE, TABLE_FILE, STATUS_FILE, RECORD_FILE)
-"""What a new score writes itself; everything else of a run is taken over."""
+TAKEN_OVER = (CONFIG_FILE, SPLIT_FILE, LOG_FILE, DIAGNOSTICS_FILE, PREDICTIONS_FILE, PREDICTIONS, MODEL)
+"""What a run has from the submission and its request; everything else is made of scores, and made anew."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def enter_look_at(context: RunContext, ledger: Path, purpose: Purpose) -> LookRe
     )
 
 
-def engine_of_run(context: RunContext) -> Engine:
+def engine_of_run(context: RunContext, *, keep: bool = True) -> Engine:
     """The scorer of a run's stored predictions, which must be those of its record. It opens the truth: enter that first."""
     run = context.run
     path = predictions_in(run.path)
@@ -117,7 +120,7 @@ def engine_of_run(context: RunContext) -> Engine:
             expected=run.record.predictions_sha256,
         )
     kind = (run.metrics() or {}).get("variance", {}).get("kind", "effect")
-    return Engine(ScoreInputs(context.dataset, context.split, context.task, file, kind))
+    return Engine(ScoreInputs(context.dataset, context.split, context.task, file, kind, keep=keep))
 
 
 def write_rescored(
@@ -148,14 +151,15 @@ def write_rescored(
             }
         )
         write_record(folder, record)
+        write_seal(folder, record)
     return open_run(old.path.parent / final)
 
 
 def _take_over(source: Path, target: Path) -> None:
-    """Everything of a run but its scores, linked where the disk can."""
+    """Everything of a run that is not made of its scores, linked where the disk can."""
     for path in sorted(source.rglob("*")):
         inner = path.relative_to(source)
-        if path.is_symlink() or not path.is_file() or str(inner) in SCORES:
+        if path.is_symlink() or not path.is_file() or inner.parts[0] not in TAKEN_OVER:
             continue
         (target / inner).parent.mkdir(parents=True, exist_ok=True)
         try:

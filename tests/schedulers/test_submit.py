@@ -37,15 +37,15 @@ def test_a_good_run_leaves_a_whole_folder(request_for, tiny, tiny_split):
     assert run.path.name.split("_")[1:] == [tiny_split.frozen_hash[:7], "small", record.config_hash[:7]]
     assert (run.path / "split_hash.txt").read_text() == tiny_split.frozen_hash + "\n"
     assert record.dataset.hash == tiny.data_hash
-    assert record.isolation == "process+limits"
+    assert record.isolation in ("sandbox", "process+limits")
     assert record.peak_rss_bytes > 0
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         "config.json", "split_hash.txt", "predictions.npz", "metrics.json", "calibration.json", "metrics.parquet",
-        "record.json", "log.txt", "status",
+        "record.json", "seal.json", "log.txt", "status",
     }  # fmt: skip
     assert {file: file_hash(run.path / file) for file in record.files} == record.files
-    assert set(record.files) == names - {"record.json"}
+    assert set(record.files) == names - {"record.json", "seal.json"}
 
 
 def test_predicting_no_effect_has_the_error_of_the_effects_themselves(
@@ -250,7 +250,7 @@ def test_pipes_sockets_and_locked_folders_in_the_output_stop_nobody(request_for)
     assert not (run.path / "diagnostics.json").exists()
 
 
-def test_predictions_that_have_another_name_elsewhere_become_the_runs_own(request_for, tmp_path):
+def test_predictions_that_have_another_name_elsewhere_become_the_runs_own(unconfined, request_for, tmp_path):
     cache = tmp_path / "cache.npz"
     code = f"""
     import os
@@ -325,7 +325,7 @@ def test_a_run_that_ends_badly_leaves_a_folder_with_its_reason(request_for, code
     assert open_run(run.path, verify=True).record == run.record
 
 
-def test_an_interrupted_run_says_so_and_a_re_run_completes(request_for, tmp_path):
+def test_an_interrupted_run_says_so_and_a_re_run_completes(unconfined, request_for, tmp_path):
     code = """
     import os, time
     from pathlib import Path
@@ -362,7 +362,7 @@ def submission(task):
 """
 
 
-def test_a_harness_that_dies_after_the_run_goes_on_from_there(request_for, tmp_path, monkeypatch):
+def test_a_harness_that_dies_after_the_run_goes_on_from_there(unconfined, request_for, tmp_path, monkeypatch):
     count = tmp_path / "count"
     request = request_for(COUNTED.replace("COUNT", repr(str(count))))
     with monkeypatch.context() as patch:
@@ -379,7 +379,9 @@ def test_a_harness_that_dies_after_the_run_goes_on_from_there(request_for, tmp_p
     assert count.read_text() == "x"
 
 
-def test_a_result_that_stands_in_a_run_already_is_never_used_twice(request_for, tmp_path, monkeypatch):
+def test_a_result_that_stands_in_a_run_already_is_never_used_twice(
+    unconfined, request_for, tmp_path, monkeypatch
+):
     count = tmp_path / "count"
     request = request_for(COUNTED.replace("COUNT", repr(str(count))))
     with monkeypatch.context() as patch:
@@ -434,7 +436,7 @@ REWRITES_THE_TRUTH = """
 """
 
 
-def test_a_submission_that_rewrites_the_sealed_truth_is_held(request_for, tmp_path):
+def test_a_submission_that_rewrites_the_sealed_truth_is_held(unconfined, request_for, tmp_path):
     run = end(request_for(REWRITES_THE_TRUTH, task_cache=tmp_path / "own-cache"))
     assert run.record.status is RunStatus.HELD
     assert "truth.json" in run.record.reason
@@ -448,7 +450,7 @@ def test_an_unknown_parameter_or_variant_is_refused_with_the_nearest(request_for
         plan_run(request_for(variant="nope"))
 
 
-def test_strict_isolation_is_refused_before_anything_starts(request_for, tmp_path):
+def test_strict_isolation_is_refused_before_anything_starts(unconfined, request_for, tmp_path):
     with pytest.raises(HarnessError, match="strict"):
         plan_run(request_for(isolation="strict"))
     assert not (tmp_path / "runs").exists()
