@@ -41,9 +41,10 @@ class Side:
 def match(sides: Sequence[Side]) -> tuple[Scored, ...]:
     """The conditions of all sides, which must be the same ones."""
     first = sides[0].conditions()
+    asked = [one[:3] for one in first]
     for side in sides:
         for table in side.tables:
-            if table.of_kind().conditions != first:
+            if [one[:3] for one in table.of_kind().conditions] != asked:
                 raise HarnessError(
                     "these scores speak of different conditions",
                     got=f"{side.name} has {len(table.of_kind().conditions)}, {sides[0].name} has {len(first)}",

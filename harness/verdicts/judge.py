@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.controls.control_set import ControlSet
 from harness.errors import HarnessError
 from harness.scoring.score_table import ScoreTable
+from harness.statistics.permutation import Specificity
 from harness.storage import read_json
 from harness.verdicts.gates import clean, gates_exit_code, judge_gates
 from harness.verdicts.gates_case import Case, Gate
@@ -27,6 +28,8 @@ class Verdict:
     """The metric that carries its gates."""
     gates: tuple[Gate, ...]
     passports: TaskPassports | None
+    specificity: Specificity | None = None
+    """Whether it knows which perturbation it speaks of; None where that was not tested."""
 
     @property
     def held(self) -> bool:
@@ -55,16 +58,18 @@ class Verdict:
             "clean": clean(self.gates),
             "gates": [gate.document() for gate in self.gates],
             "passports": None if self.passports is None else self.passports.document(),
+            "specificity": None if self.specificity is None else asdict(self.specificity),
         }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Verdict:
         """From its document."""
-        passports = document["passports"]
+        passports, tested = document["passports"], document.get("specificity")
         return cls(
             document["primary"],
             tuple(Gate(**gate) for gate in document["gates"]),
             None if passports is None else TaskPassports.of(passports),
+            None if tested is None else Specificity(**tested),
         )
 
 
@@ -75,14 +80,16 @@ def judge(
     passports: TaskPassports | None,
     submission: str,
     seeds: int = 1,
+    specificity: Specificity | None = None,
 ) -> Verdict:
     """Judge a scored run by the controls of its task and by its own.
 
-    `document` and `table` are its `metrics.json` and `metrics.parquet`; `submission` is its name.
+    `document` and `table` are its `metrics.json` and `metrics.parquet`; `submission` is its name. `specificity` is what
+    `harness.verdicts.specificity` found of its predictions; without it no claim can be made.
     """
     granted = {} if passports is None else passports.passports
     case = Case(document, table, controls, granted, submission, seeds)
-    return Verdict(case.primary, judge_gates(case), passports)
+    return Verdict(case.primary, judge_gates(case), passports, specificity)
 
 
 def read_verdict(run: Path) -> Verdict:
