@@ -80,6 +80,11 @@ def submit(
     sbatch: list[str] = typer.Option(
         [], help="slurm: any other option, e.g. --sbatch=--reservation=night.", rich_help_panel=SLURM
     ),
+    controls: bool = typer.Option(
+        True,
+        "--controls/--no-controls",
+        help="Hold the run against every control; without them it is a quick look, of which nothing can be claimed.",
+    ),
     runtime: str = typer.Option(None, help="Runtime, instead of the manifest's."),
     isolation: Isolation = typer.Option(
         Isolation.AUTO, help="strict refuses to run with less than a sandbox; the level is recorded."
@@ -147,6 +152,7 @@ def submit(
                     discard_predictions=discard_predictions,
                     ledger=settings.ledger,
                     first_look=first_look,
+                    controls=controls,
                 )
             )
             for one_seed in range(seed, seed + seeds)

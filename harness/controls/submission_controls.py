@@ -10,7 +10,7 @@ from harness.controls.catalogue import CONTROLS, SCALES
 from harness.controls.control_set import ControlScore, ControlSet
 from harness.controls.pieces import read_piece
 from harness.controls.workers import pieces_of_submission
-from harness.scoring.direct_table import direct_table
+from harness.scoring.direct_table import table_of
 from harness.scoring.engine import Progress
 from harness.scoring.evaluate import Evaluation
 
@@ -22,7 +22,7 @@ def submission_controls(
 ) -> ControlSet:
     """The controls of one scored predictions file. `workers`: processes, by default one for each core up to eight."""
     engine = evaluation.engine
-    own = direct_table(evaluation.scored, engine.truth).of_kind("reported")
+    own = table_of(evaluation).of_kind("reported")
     names = (*SHUFFLES, *(f"scale_{scale:g}" for scale in SCALES if scale != 1))
     with tempfile.TemporaryDirectory(prefix="harness-controls-") as scratch:
         paths = {name: Path(scratch) / f"{name}.sealed" for name in names}

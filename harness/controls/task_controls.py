@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.controls.analytic import check_controls
 from harness.controls.bench import Bench
@@ -54,12 +57,22 @@ def task_controls(
     paths = {name: piece_path(name, root) for name in task_pieces()}
     missing = {name: path for name, path in paths.items() if not path.is_file()}
     if missing:
-        make_folder(next(iter(missing.values())).parent)
-        pieces_of_task(bench, missing, workers, progress)
+        with _alone(next(iter(missing.values())).parent):
+            still = {name: path for name, path in missing.items() if not path.is_file()}
+            pieces_of_task(bench, still, workers, progress)
     pieces = {name: read_piece(path) for name, path in paths.items()}
     controls = ControlSet({one.card.name: one for one in _scores(pieces)})
     check_controls(controls)
     return controls
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time makes what is missing; who waited finds it made."""
+    make_folder(folder)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _scores(pieces: dict[str, Piece]) -> list[ControlScore]:

@@ -105,6 +105,8 @@ class RunRecord(Record):
     """The run whose predictions were scored anew here; none where the submission itself ran."""
     look: LookReference | None = None
     """The line of the access ledger that accounts for this score; none where no test truth was opened."""
+    controls: bool = False
+    """Whether it was held against the controls of its task; of a quick look nothing can be claimed."""
     metrics_version: str | None = None
     """Hash of every metric's definition; none where nothing was scored. Results of different versions share no table."""
     predictions_sha256: str | None

@@ -12,6 +12,8 @@ from pathlib import Path
 from harness.contract.predictions import PREDICTIONS_FILE, predictions_hash
 from harness.contract.status import RunStatus
 from harness.contract.task import NamedHash
+from harness.controls.control_set import ControlSet
+from harness.controls.document import write_controls
 from harness.datasets.dataset import PerturbDataset
 from harness.records.ledger_entry import LookReference
 from harness.records.provenance import collect_provenance
@@ -34,6 +36,7 @@ from harness.records.run_folder import (
 from harness.records.seal import write_seal
 from harness.records.versions import version_of
 from harness.schedulers.execution import Executed
+from harness.scoring.direct_table import table_of
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
 from harness.storage import write_json, write_text
@@ -53,6 +56,8 @@ class Ending:
     evaluation: Evaluation | None = None
     look: LookReference | None = None
     """The line of the ledger that accounts for the scores on test."""
+    controls: ControlSet | None = None
+    """What it is held against; None for a quick look."""
 
 
 def write_run(
@@ -76,6 +81,8 @@ def write_run(
         predictions = _keep_output(folder, executed, discard_predictions)
         if ending.evaluation is not None:
             write_evaluation(folder, ending.evaluation, final)
+            if ending.controls is not None:
+                write_controls(folder, ending.controls, table_of(ending.evaluation))
         execution = executed.execution if executed else None
         record = RunRecord(
             run=final,
@@ -99,6 +106,7 @@ def write_run(
             step_s=step_s,
             peak_rss_bytes=execution.peak_rss_bytes if execution else 0,
             look=ending.look,
+            controls=ending.controls is not None,
             metrics_version=None if ending.evaluation is None else version_of(ending.evaluation.document),
             predictions_sha256=predictions,
             predictions_kept=predictions is not None and not discard_predictions,

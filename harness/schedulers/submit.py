@@ -24,6 +24,7 @@ from harness.runtimes.protocol import IsolationWish, Job, Limits, Outcome, Progr
 from harness.runtimes.registry import choose_runtime
 from harness.schedulers.assemble import Ending, write_run
 from harness.schedulers.claims import declined_because
+from harness.schedulers.controls import controls_of
 from harness.schedulers.execution import Executed, executed
 from harness.schedulers.opening import check_may_open_test, enter_run
 from harness.scoring.evaluate import Evaluation, evaluate, predictions_in
@@ -32,7 +33,7 @@ from harness.splits.split import Split
 from harness.tasks.build import build_task, task_hash
 from harness.tasks.folder import Task, open_task
 
-STEPS = ("build task", "run submission", "validate predictions", "score")
+STEPS = ("build task", "run submission", "validate predictions", "score", "controls")
 
 
 class Listener(Protocol):
@@ -78,6 +79,8 @@ class SubmitRequest:
     """Where openings of test truth are entered; by default beside the runs folder."""
     first_look: str | None = None
     """Why test is opened without a validation run of this configuration."""
+    controls: bool = True
+    """Whether the run is held against every control. Without them it is a quick look, of which nothing can be claimed."""
 
     @property
     def ledger_path(self) -> Path:
@@ -218,8 +221,13 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
     look = enter_run(plan.request.ledger_path, task, plan.config, file.sha256, plan.opening)
     with clock.step("score"):
         evaluation = _score(plan, task, file, heard)
+    controls = None
+    if plan.request.controls:
+        heard.step(STEPS[4])
+        with clock.step("controls"):
+            controls = controls_of(evaluation, plan.request.ledger_path, heard.within)
     status, reason = scored_status(evaluation)
-    return Ending(status, reason, done.started, evaluation, look)
+    return Ending(status, reason, done.started, evaluation, look, controls)
 
 
 def _changed_while_running(task: Task) -> str | None:

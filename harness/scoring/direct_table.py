@@ -14,6 +14,7 @@ from harness.metrics.uncertainty_document import level
 from harness.scoring.document import UNCERTAINTY, level_only_panels
 from harness.scoring.engine import Engine
 from harness.scoring.engine import Scored as Stages
+from harness.scoring.evaluate import Evaluation
 from harness.scoring.levels import PanelLevels
 from harness.scoring.long_table import condition_values
 from harness.scoring.score_table import Floats, Scored, ScoreTable
@@ -30,6 +31,11 @@ def scored_table(engine: Engine) -> ScoreTable:
         rest.mkdir()
         with one_blas_thread():
             return direct_table(engine.finish([folder], rest), engine.truth)
+
+
+def table_of(evaluation: Evaluation) -> ScoreTable:
+    """The table of predictions that were scored with their documents."""
+    return direct_table(evaluation.scored, evaluation.engine.truth)
 
 
 def direct_table(stages: Stages, truth: Truth) -> ScoreTable:

@@ -45,7 +45,7 @@ def do_split(root):
 def do_submit(root):
     dataset = open_dataset(data)
     split = create_split(dataset, "context_ood")
-    submit(plan_run(SubmitRequest(root / "zeros", dataset, split, root / "runs", root / "tasks")))
+    submit(plan_run(SubmitRequest(root / "zeros", dataset, split, root / "runs", root / "tasks", controls=False)))
 
 for line in sys.stdin:
     verb, _, root = line.strip().partition(" ")

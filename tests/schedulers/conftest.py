@@ -73,6 +73,7 @@ def request_for(
             "split": tiny_split,
             "runs": tmp_path / "runs",
             "task_cache": task_cache,
+            "controls": False,
         }
         return SubmitRequest(**(given | more))
 
