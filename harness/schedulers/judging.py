@@ -14,6 +14,7 @@ from harness.scoring.evaluate import Evaluation
 from harness.splits.split import Split
 from harness.tasks.folder import Task
 from harness.verdicts.judge import Verdict, judge
+from harness.verdicts.specificity import specificity
 from harness.verdicts.task_passports import FOLDER, TaskPassports, kept_passports, make_passports
 
 Tell = Callable[[str, int, int], None]
@@ -34,7 +35,8 @@ def verdict_of(
     inputs = evaluation.engine.inputs
     folder = passports or inputs.task.sealed.parent / FOLDER
     found = passports_from(folder, inputs.dataset, inputs.split, inputs.task, controls, ledger, tell)
-    return judge(evaluation.document, table_of(evaluation), controls, found, submission, seeds)
+    tested = specificity([evaluation.engine])
+    return judge(evaluation.document, table_of(evaluation), controls, found, submission, seeds, tested)
 
 
 def task_passports(

@@ -17,10 +17,10 @@ ROUNDING = 1e-6
 """Norm of a centred effect, relative to what it is a difference of, that float32 rounding of equal effects leaves."""
 
 
-def specificity(engines: Sequence[Engine], *, resamples: int = LABEL_RESAMPLES) -> Specificity:
-    """The test over all contexts of a task; `engines` are those of one submission, one per training seed.
+def specificity(engines: Sequence[Engine], *, resamples: int = LABEL_RESAMPLES) -> Specificity | None:
+    """The test over all contexts of a task; None where no context has two perturbations to tell apart.
 
-    Scores are cosines of predicted and observed effects, both minus the mean training effect, without the genes that any
+    `engines` are those of one submission, one per training seed. Scores are cosines of predicted and observed effects, both minus the mean training effect, without the genes that any
     perturbation of the context targets; over several seeds their mean. Labels are permuted within contexts, so that a
     model that is like the mean has no p to show, whatever the reference of a metric lets it score.
     """
@@ -31,7 +31,9 @@ def specificity(engines: Sequence[Engine], *, resamples: int = LABEL_RESAMPLES) 
     for index in truth.of_kind("reported").tolist():
         if all(len(engine.answers.rows[index]) for engine in engines):
             groups.setdefault(truth.conditions[index].condition.context, []).append(index)
-    matrices = [_pairwise(engines, groups[context]) for context in sorted(groups)]
+    matrices = [_pairwise(engines, groups[one]) for one in sorted(groups) if len(groups[one]) > 1]
+    if not matrices:
+        return None
     seed = seed_from("specificity", truth.split.hash) % 2**32
     return label_permutation(matrices, resamples=resamples, seed=seed)
 

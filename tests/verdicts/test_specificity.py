@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,16 @@ def test_seeds_speak_together(engine_of: Callable[..., Engine]) -> None:
     assert both.statistic == pytest.approx((alone.statistic + lone.statistic) / 2)
     with pytest.raises(HarnessError, match="no predictions"):
         specificity([])
+
+
+def test_where_nothing_is_to_be_told_apart_there_is_no_test(engine_of: Callable[..., Engine]) -> None:
+    lonely = engine_of(lambda effects, rows: effects[rows])
+    first = lonely.truth.of_kind("reported")[0]
+    rows = lonely.answers.rows
+    lonely.answers = replace(
+        lonely.answers, rows=tuple(one if i == first else one[:0] for i, one in enumerate(rows))
+    )
+    assert specificity([lonely]) is None
 
 
 def test_what_rounding_leaves_of_the_mean_has_no_direction() -> None:
