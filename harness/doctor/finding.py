@@ -16,7 +16,7 @@ class Finding:
     facts: Mapping[str, str] = field(default_factory=dict)
     """What it can and cannot do here, in a few words each."""
     reason: str = ""
-    """Where it does not work: one line on what is wrong."""
+    """Where it does not work: one line on what is wrong. Where it works: what it lacks all the same, if anything."""
     mend: str = ""
     """The line that mends it."""
 
