@@ -11,9 +11,12 @@ from harness.cli.runs import complete_run
 from harness.cli.show import JSON_OPTION
 
 if TYPE_CHECKING:
+    from harness.controls.control_set import ControlSet
     from harness.statistics.intervals import Interval
+    from harness.verdicts.claims_of_runs import Said
     from harness.verdicts.compare import Comparison, MetricComparison, Pair
     from harness.verdicts.entrants import Entrant
+    from harness.verdicts.intervals import Side
 
 STANDINGS = ("group", "ranks", "submission", "seeds", "value", "on shared conditions", "undefined")
 PAIRS = ("first", "second", "difference", "95 % interval", "better in", "p", "q", "detectable", "verdict")
@@ -28,6 +31,10 @@ def compare(
         [],
         help="Compare by this metric, by `panel.metric` or by name, instead of the headline. May be repeated.",
     ),
+    control: list[str] = typer.Option(
+        [],
+        help="Put this baseline of the task's controls beside the submissions, e.g. `global_mean`. May be repeated.",
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Compare submissions on one task: paired differences with intervals, adjusted p, rank groups.
@@ -37,11 +44,17 @@ def compare(
 
     Example: `harness compare 20261121-1 20261121-2`
 
+    Below stand the claims that each submission has earned against the strongest baseline, or why none.
+
+    Example: `harness compare last --control global_mean --control ridge`
+
     Example: `harness compare last runs/20261121-120000_8043df9_ridge_e18452c --metric calibrated.wmse --json`
     """
     from harness.cli.show import print_json
     from harness.records.run_folder import find_run, open_run
     from harness.settings import load_settings
+    from harness.verdicts.against_controls import spans
+    from harness.verdicts.claims_of_runs import claims_of, controls_of_runs, uninformative, verdict_of
     from harness.verdicts.compare import compare as compare_sides
     from harness.verdicts.entrants import gather
 
@@ -49,11 +62,36 @@ def compare(
     folder = load_settings().runs
     found = [open_run(find_run(folder, reference).path, verify=True) for reference in runs]
     entrants = gather(found, names)
-    comparison = compare_sides([one.side() for one in entrants], names)
+    controls = controls_of_runs(found)
+    comparison = compare_sides(
+        [*(one.side() for one in entrants), *_control_sides(control, controls)],
+        names,
+        spans=None if controls is None else spans(controls, names),
+        uninformative=uninformative([verdict_of(run) for run in found], names),
+    )
+    said = [claims_of(one, names) for one in entrants]
     if as_json:
-        print_json(_about(entrants) | comparison.document())
+        print_json(_about(entrants) | comparison.document() | {"claims": [one.document() for one in said]})
         return
     _print(entrants, comparison)
+    _print_claims(said)
+
+
+def _control_sides(named: Sequence[str], controls: ControlSet | None) -> list[Side]:
+    from harness.errors import HarnessError, UnknownNameError
+    from harness.verdicts.intervals import Side
+
+    if named and controls is None:
+        raise HarnessError(
+            "none of these runs was held against controls",
+            expected="a run with controls.json",
+            mend="submit one of them again without --no-controls",
+        )
+    baselines = {one.card.name: one for one in controls.of_kind("negative")} if controls is not None else {}
+    for name in named:
+        if name not in baselines:
+            raise UnknownNameError("control", name, baselines)
+    return [Side(f"{name} (control)", baselines[name].tables) for name in named]
 
 
 def chosen_metrics(named: Sequence[str]) -> list[str]:
@@ -101,6 +139,15 @@ def _print(entrants: Sequence[Entrant], comparison: Comparison) -> None:
     few = [name for name, seeds in comparison.seeds.items() if seeds == 1]
     if few:
         typer.echo(f"one training seed, so that another could turn the order: {', '.join(few)}")
+
+
+def _print_claims(said: Sequence[Said]) -> None:
+    for one in said:
+        if one.reason:
+            typer.echo(f"{one.name}: not shown: {one.reason}")
+        for claim in sorted(one.claims, key=lambda claim: not claim.shown):
+            subject = f"{one.name} {claim.kind} {claim.baseline} on {claim.metric}"
+            typer.echo(f"claim: {claim.text}" if claim.shown else f"{subject}: {claim.text}")
 
 
 def _print_metric(one: MetricComparison, comparison: Comparison) -> None:

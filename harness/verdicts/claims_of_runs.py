@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.controls.control_set import ControlSet
 from harness.controls.document import read_controls
@@ -25,6 +26,14 @@ class Said:
     name: str
     claims: tuple[Claim, ...]
     reason: str | None
+
+    def document(self) -> dict[str, Any]:
+        """The claims as a JSON object."""
+        return {
+            "submission": self.name,
+            "claims": [one.document() for one in self.claims],
+            "reason": self.reason,
+        }
 
 
 def verdict_of(run: RunFolder) -> Verdict | None:

@@ -20,9 +20,10 @@ ROUNDING = 1e-6
 def specificity(engines: Sequence[Engine], *, resamples: int = LABEL_RESAMPLES) -> Specificity | None:
     """The test over all contexts of a task; None where no context has two perturbations to tell apart.
 
-    `engines` are those of one submission, one per training seed. Scores are cosines of predicted and observed effects, both minus the mean training effect, without the genes that any
-    perturbation of the context targets; over several seeds their mean. Labels are permuted within contexts, so that a
-    model that is like the mean has no p to show, whatever the reference of a metric lets it score.
+    `engines` are those of one submission, one per training seed. Scores are cosines of predicted and observed effects,
+    both minus the mean training effect, without the genes that any perturbation of the context targets; over several seeds
+    their mean. Labels are permuted within contexts, so that a model that is like the mean has no p to show, whatever the
+    reference of a metric lets it score.
     """
     if not engines:
         raise HarnessError("there are no predictions to test", expected="one scorer per training seed")
