@@ -15,6 +15,7 @@ from harness.contract.manifest import Param, Submission, load_manifest
 from harness.contract.predictions import Expected, PredictionsFile, open_predictions
 from harness.contract.status import RunStatus
 from harness.contract.task import EvalSplit
+from harness.controls.control_set import ControlSet
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError
 from harness.records.ledger import beside, check_end
@@ -26,14 +27,16 @@ from harness.schedulers.assemble import Ending, write_run
 from harness.schedulers.claims import declined_because
 from harness.schedulers.controls import controls_of
 from harness.schedulers.execution import Executed, executed
+from harness.schedulers.judging import verdict_of
 from harness.schedulers.opening import check_may_open_test, enter_run
 from harness.scoring.evaluate import Evaluation, evaluate, predictions_in
 from harness.splits.create import check_dataset
 from harness.splits.split import Split
 from harness.tasks.build import build_task, task_hash
 from harness.tasks.folder import Task, open_task
+from harness.verdicts.judge import Verdict
 
-STEPS = ("build task", "run submission", "validate predictions", "score", "controls")
+STEPS = ("build task", "run submission", "validate predictions", "score", "controls", "judge")
 
 
 class Listener(Protocol):
@@ -81,6 +84,8 @@ class SubmitRequest:
     """Why test is opened without a validation run of this configuration."""
     controls: bool = True
     """Whether the run is held against every control. Without them it is a quick look, of which nothing can be claimed."""
+    passports: Path | None = None
+    """Where metric passports are kept; by default beside the task."""
 
     @property
     def ledger_path(self) -> Path:
@@ -221,13 +226,30 @@ def _conclude(plan: Plan, task: Task, done: Executed, heard: Listener, clock: _C
     look = enter_run(plan.request.ledger_path, task, plan.config, file.sha256, plan.opening)
     with clock.step("score"):
         evaluation = _score(plan, task, file, heard)
-    controls = None
+    controls, verdict = None, None
     if plan.request.controls:
         heard.step(STEPS[4])
         with clock.step("controls"):
             controls = controls_of(evaluation, plan.request.ledger_path, heard.within)
+        heard.step(STEPS[5])
+        with clock.step("judge"):
+            verdict = _judge(plan, evaluation, controls, heard)
     status, reason = scored_status(evaluation)
-    return Ending(status, reason, done.started, evaluation, look, controls)
+    if verdict is not None and verdict.held:
+        status, reason = RunStatus.HELD, verdict.reason
+    return Ending(status, reason, done.started, evaluation, look, controls, verdict)
+
+
+def _judge(plan: Plan, evaluation: Evaluation, controls: ControlSet, heard: Listener) -> Verdict:
+    request = plan.request
+    return verdict_of(
+        evaluation,
+        controls,
+        plan.manifest.name,
+        passports=request.passports,
+        ledger=request.ledger_path,
+        tell=heard.within,
+    )
 
 
 def _changed_while_running(task: Task) -> str | None:
