@@ -79,6 +79,7 @@ def show(
             "dataset": record.dataset.hash,
             "seed": record.seed,
             "isolation": f"{record.isolation} (runtime {record.runtime})",
+            **({"test": record.look.sentence} if record.look else {}),
             "wall time": f"{record.wall_s:.1f} s",
             "peak memory": f"{record.peak_rss_bytes / 2**20:.0f} MiB",
             "command": record.provenance.command,

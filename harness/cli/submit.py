@@ -259,6 +259,8 @@ def _print_run(run: RunFolder, as_json: bool) -> None:
     if metrics is not None:
         print_scores(f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", metrics)
     typer.echo(f"isolation: {record.isolation}")
+    if record.look is not None:
+        typer.echo(f"test: {record.look.sentence}")
     typer.echo(f"status: {record.status}, {record.reason}")
     typer.echo(path)
 

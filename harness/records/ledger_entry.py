@@ -81,6 +81,14 @@ class LookReference(Record):
     split_looks: int
     """How many times anybody had."""
 
+    @property
+    def sentence(self) -> str:
+        """What a scorecard says of it."""
+        return (
+            f"look {self.family_looks} of this submission at this split's test truth, {self.split_looks} of all "
+            f"(line {self.number} of the ledger)"
+        )
+
 
 def read_entry(raw: bytes, where: object) -> Entry:
     """A line as an entry; one that is none, or was edited, is refused."""
