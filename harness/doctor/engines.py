@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from typing import Any
+from typing import Any, Literal
 
 from harness.doctor.finding import Finding, broken
 
@@ -40,11 +40,12 @@ def probe_engine(name: str) -> Finding:
             tried.append(f"{url}: {silence}")
             continue
         try:
-            version, info = talk(url)
+            version = talk(url, "version")
+            answered = "podman" if is_podman(version) else "docker"
+            info = talk(url, "info") if answered == name else {}
         except Exception as error:  # the SDK has many, all of them mean: no engine to work with
             tried.append(f"{url}: {type(error).__name__}: {error}")
             continue
-        answered = "podman" if is_podman(version) else "docker"
         if answered != name:
             tried.append(f"{url}: {answered} answers there, set {VARIABLE[answered]} to it")
             continue
@@ -78,13 +79,14 @@ def nobody_at(url: str) -> str:
     return ""
 
 
-def talk(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The engine's own words on its version and abilities."""
+def talk(url: str, about: Literal["version", "info"]) -> dict[str, Any]:
+    """The engine's own words on its version, or on its abilities."""
     import docker
 
     client = docker.DockerClient(base_url=url, timeout=SECONDS)
     try:
-        return client.version(), client.info()
+        told: dict[str, Any] = getattr(client, about)()
+        return told
     finally:
         client.close()
 

@@ -12,6 +12,11 @@ from harness.doctor.slurm import ASK, probe_slurm
 
 PATIENCE = 20
 """So many seconds a job may wait for its start."""
+BUSY = (
+    "Unable to allocate resources: Requested nodes are busy",
+    "Immediate execution",
+    "Resources temporarily unavailable",
+)
 
 
 def probe_local() -> Finding:
@@ -49,10 +54,3 @@ def probe_queue() -> Finding:
         f"name partition and account as the site asks, or {ASK}",
         found.version,
     )
-
-
-BUSY = (
-    "Unable to allocate resources: Requested nodes are busy",
-    "Immediate execution",
-    "Resources temporarily unavailable",
-)

@@ -11,6 +11,7 @@ from harness.doctor.finding import Finding, broken
 
 DEFAULT_CONF = "/etc/slurm/slurm.conf"
 ASK = "ask the cluster's administrator"
+READY = ("idle", "mixed", "allocated", "completing")
 
 
 def probe_slurm() -> Finding:
@@ -28,8 +29,9 @@ def probe_slurm() -> Finding:
         )
     version = ask(["sbatch", "--version"]).out.strip().removeprefix("slurm ").removeprefix("slurm-wlm ")
     ping = ask(["scontrol", "ping"])
-    if "Munge" in ping.err or "munge" in ping.err:
-        return broken("slurm", ping.last_words, f"start munged on this machine, or {ASK}", version)
+    munge = next((line.strip() for line in ping.err.splitlines() if "munge" in line.lower()), None)
+    if munge is not None:
+        return broken("slurm", munge, f"start munged on this machine, or {ASK}", version)
     if ping.code or " UP" not in ping.out:
         said = next((line for line in ping.out.splitlines() if "DOWN" in line), ping.last_words)
         return broken("slurm", f"slurmctld does not answer: {said}", f"start slurmctld, or {ASK}", version)
@@ -57,6 +59,3 @@ def probe_slurm() -> Finding:
             "accounting": "sacct answers" if sacct.code == 0 else f"none ({sacct.last_words})",
         },
     )
-
-
-READY = ("idle", "mixed", "allocated", "completing")
