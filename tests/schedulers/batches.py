@@ -14,12 +14,12 @@ from harness.schedulers.batch_plan import plan_batch, write_batch
 from harness.schedulers.batch_status import BatchStatus, batch_status
 from harness.schedulers.submit import SubmitRequest, plan_run
 
-SLOW = """
+SLEEPY = """
 import time
 import numpy as np
 from harness.sdk import Predictions
 def submission(task):
-    time.sleep(SECONDS)
+    time.sleep(task.params["seconds"])
     return Predictions(np.zeros(task.query.X.shape, np.float32))
 """
 
