@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -36,7 +37,7 @@ class EngineRuntime:
             reason = f"{error.what}: {error.got}" if error.got else error.what
             return Offer(False, "container", reason=reason, mend=error.mend or "")
         granted = guarantees(engine)
-        missing = {one: "the engine does not enforce it" for one in Guarantee if one not in granted}
+        missing = not_given(granted)
         return Offer(
             works=trouble is None or trouble[2],
             isolation="container",
@@ -111,7 +112,9 @@ def guarantees(engine: Engine) -> dict[Guarantee, str]:
 
 def outcome(ended: Ended, watch: ContainerWatch, granted: dict[Guarantee, str]) -> Outcome:
     """The end of a container in the words of the contract."""
-    ending = read_ending(ended.told, ended.breach, ended.log, watch)  # type: ignore[arg-type]
+    killed = ended.told.get("code") not in (0, None) and watch.engine_counted_kill()
+    told = ended.told | ({"oom_kills": 1} if killed else {})
+    ending = read_ending(told, ended.breach, ended.log, watch)  # type: ignore[arg-type]
     return Outcome(
         status=ending.status,
         exit_code=ending.exit_code,
@@ -121,7 +124,13 @@ def outcome(ended: Ended, watch: ContainerWatch, granted: dict[Guarantee, str]) 
         isolation="container",
         detail=ending.detail,
         granted=granted,
+        missing=not_given(granted),
     )
+
+
+def not_given(granted: Mapping[Guarantee, str]) -> dict[Guarantee, str]:
+    """The guarantees that are not among those given."""
+    return {one: "the engine does not enforce it" for one in Guarantee if one not in granted}
 
 
 def _no_run(job: Job, detail: str, seconds: float) -> Outcome:

@@ -57,6 +57,10 @@ class ContainerWatch:
             RunStatus.FAILED, f"its output folder holds {held:.0f} MiB, the limit is {limit:.0f} MiB", False
         )
 
+    def engine_counted_kill(self) -> bool:
+        """Whether a process of this container was ended for lack of memory, and of no other."""
+        return self.engine_says_oom or self.memory.oom_kills > 0
+
     def kernel_killed_for_memory(self) -> bool:
         """Whether the engine says so, or the kernel's counts grew; Podman's own flag stays false."""
-        return self.engine_says_oom or self.memory.oom_kills > 0 or count_oom_kills() > self._oom_kills
+        return self.engine_counted_kill() or count_oom_kills() > self._oom_kills
