@@ -26,6 +26,7 @@ def validate(
         autocompletion=complete_task,
     ),
     variant: str = typer.Option(None, help="A variant of the submission."),
+    runtime: str = typer.Option(None, help="A runtime instead of the declared one."),
     eval_split: EvalSplitOption = typer.Option(
         EvalSplitOption.VAL, help="For predictions: what they answer."
     ),
@@ -41,15 +42,17 @@ def validate(
 
     Example: `harness validate submissions/baselines/ridge`
 
+    Example: `harness validate submissions/in_c --runtime docker`
+
     Example: `harness validate predictions.npz --task demo:context_ood`
     """
     if task is not None:
         _validate_predictions(Path(target), task, eval_split, needs_var, as_json)
     else:
-        _validate_submission(target, variant, as_json)
+        _validate_submission(target, variant, runtime, as_json)
 
 
-def _validate_submission(target: str, variant: str | None, as_json: bool) -> None:
+def _validate_submission(target: str, variant: str | None, runtime: str | None, as_json: bool) -> None:
     from harness.cli.names.submissions import find_submission
     from harness.cli.show import print_json
     from harness.conformance.suite import check_submission
@@ -63,7 +66,9 @@ def _validate_submission(target: str, variant: str | None, as_json: bool) -> Non
             mend=f"harness validate {target} --task DATASET:SPLIT",
         )
     folder, named = find_submission(target)
-    report = check_submission(folder, variant=variant or named, on_check=None if as_json else _print_check)
+    report = check_submission(
+        folder, variant=variant or named, runtime=runtime, on_check=None if as_json else _print_check
+    )
     if as_json:
         print_json(
             {

@@ -14,7 +14,6 @@ from harness.conformance.trial import Candidate, Trial, run_trial
 from harness.contract.manifest import Submission, load_manifest
 from harness.contract.status import RunStatus
 from harness.errors import HarnessError
-from harness.runtimes.protocol import Runtime
 from harness.runtimes.registry import choose_runtime, runtimes
 
 MISSING = re.compile(r"package '([^']+)' is not installed|ModuleNotFoundError: No module named '([^'.]+)")
@@ -26,16 +25,17 @@ def check_submission(
     folder: Path,
     *,
     variant: str | None = None,
+    runtime: str | None = None,
     tasks: Sequence[TinyTask] | None = None,
     on_check: OnCheck | None = None,
 ) -> Report:
-    """Every check on one submission, in its declared runtime, on tiny tasks that were made before or are made now.
+    """Every check on one submission, in its declared runtime or another, on tiny tasks made before or now.
 
     What is tried lies in a folder that is removed at the end.
     """
     with tempfile.TemporaryDirectory(prefix="harness-validate-") as work:
         checks = []
-        for check in _checks(folder, variant, tasks, Path(work)):
+        for check in _checks(folder, variant, runtime, tasks, Path(work)):
             checks.append(check)
             if on_check is not None:
                 on_check(check)
@@ -43,7 +43,7 @@ def check_submission(
 
 
 def _checks(
-    folder: Path, variant: str | None, tasks: Sequence[TinyTask] | None, work: Path
+    folder: Path, variant: str | None, runtime: str | None, tasks: Sequence[TinyTask] | None, work: Path
 ) -> Iterator[Check]:
     try:
         manifest = load_manifest(folder)
@@ -52,11 +52,11 @@ def _checks(
         yield failed("manifest", str(error), error.mend or "mend submission.toml; see schemas/")
         return
     yield passed("manifest", f"{manifest.name} {manifest.version}")
-    missing = _cannot_run_here(manifest)
+    missing = _cannot_run_here(runtime or manifest.run.runtime)
     if missing is not None:
         yield missing
         return
-    candidate = Candidate(manifest, folder, params, _runtime(manifest))
+    candidate = Candidate(manifest, folder, params, choose_runtime(runtime or manifest.run.runtime, "auto"))
     for task in tasks or tiny_tasks(work, manifest.run.input_format):
         yield from _on_task(candidate, task, work / task.regime)
 
@@ -95,21 +95,16 @@ def _claimed(manifest: Submission, regime: Regime) -> bool:
     return manifest.claims.unseen_contexts if regime == "context_ood" else manifest.claims.combinations
 
 
-def _cannot_run_here(manifest: Submission) -> Check | None:
-    name = manifest.run.runtime
+def _cannot_run_here(name: str) -> Check | None:
     if name not in runtimes():
         return skipped(
             "runtime", f"runtime {name!r} is not available here", "harness doctor tells what is missing"
         )
     try:
-        _runtime(manifest)
+        choose_runtime(name, "auto")
     except HarnessError as error:
         return skipped("runtime", error.what, error.mend)
     return None
-
-
-def _runtime(manifest: Submission) -> Runtime:
-    return choose_runtime(manifest.run.runtime, "auto")
 
 
 def _not_its_fault(trial: Trial) -> str | None:
