@@ -14,6 +14,7 @@ import pytest
 from harness.datasets.dataset import PerturbDataset, open_dataset
 from harness.datasets.synthetic import make_preset
 from harness.doctor.probes import PROBES, finding
+from harness.runtimes.sandbox.layers import limits_alone
 
 
 def pytest_configure() -> None:
@@ -36,6 +37,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if required(engine):
             pytest.fail(f"HARNESS_REQUIRE names {engine}, but {reason}", pytrace=False)
         pytest.skip(reason)
+
+
+@pytest.fixture
+def unconfined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Submissions see this machine as it is, as where no sandbox can be had: what they do there must still be noticed."""
+    monkeypatch.setattr("harness.runtimes.process.best_layer", lambda: limits_alone(landlock=0))
+    monkeypatch.setattr("harness.runtimes.registry._OFFERS", {})
 
 
 @pytest.fixture(scope="session")

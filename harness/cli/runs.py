@@ -9,6 +9,7 @@ import typer
 from harness.cli.show import JSON_OPTION
 
 if TYPE_CHECKING:
+    from harness.records.record import RunRecord
     from harness.records.run_folder import RunFolder
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Run folders: list, show, prune.")
@@ -59,6 +60,7 @@ def show(
     """
     from harness.cli.scores import print_scores
     from harness.cli.show import print_card, print_json
+    from harness.cli.submit import isolation_line
     from harness.records.run_folder import find_run, open_run
     from harness.settings import load_settings
 
@@ -78,7 +80,8 @@ def show(
             "split": record.split.hash,
             "dataset": record.dataset.hash,
             "seed": record.seed,
-            "isolation": f"{record.isolation} (runtime {record.runtime})",
+            "isolation": f"{isolation_line(record)} (runtime {record.runtime})",
+            **_guarantees(record),
             **({"test": record.look.sentence} if record.look else {}),
             "wall time": f"{record.wall_s:.1f} s",
             "peak memory": f"{record.peak_rss_bytes / 2**20:.0f} MiB",
@@ -123,6 +126,17 @@ def prune(
         [[p.path, p.why, f"{p.n_bytes / 2**20:.1f}"] for p in found],
         empty="nothing",
     )
+
+
+def _guarantees(record: RunRecord) -> dict[str, str]:
+    """What the run was held to and by what, and what it was not held to and why."""
+    held = record.guarantees
+    if held is None:
+        return {}
+    facts = {"held to": "\n".join(f"{name}: {how}" for name, how in held.granted.items())}
+    if held.missing:
+        facts["not held to"] = "\n".join(f"{name}: {why}" for name, why in held.missing.items())
+    return facts
 
 
 def _entry(run: RunFolder) -> dict[str, Any]:

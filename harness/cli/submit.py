@@ -21,6 +21,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.contract.manifest import Param
+    from harness.records.record import RunRecord
     from harness.records.run_folder import RunFolder
     from harness.schedulers.submit import Plan
 
@@ -99,7 +100,7 @@ def submit(
     """Run a submission on a task, score it, leave a run folder.
 
     The exit code is that of the run's status: 0 ok, 10 declined, 11 invalid, 12 failed, 13 timeout, 14 out of memory,
-    15 environment, 16 incomplete, 130 interrupted.
+    15 environment, 16 incomplete, 17 held, 130 interrupted.
 
     The test split opens for a configuration that has a validation run, or with --first-look; each opening is a line of the
     ledger.
@@ -153,10 +154,12 @@ def submit(
                     ledger=settings.ledger,
                     first_look=first_look,
                     controls=controls,
+                    passports=settings.splits / "passports",
                 )
             )
             for one_seed in range(seed, seed + seeds)
         ]
+    _say_step_down(plans)
     if eval_split is EvalSplitOption.TEST and not dry_run:
         _open_test(chosen.name, yes)
     if on is not None or len(plans) > 1:
@@ -188,6 +191,20 @@ def _plain_value(text: str) -> Any:
     except ValueError:
         return {"true": True, "false": False}.get(text.lower(), text)
     return value if isinstance(value, (bool, int, float, str, list)) else text
+
+
+def _say_step_down(plans: Sequence[Plan]) -> None:
+    """One line on standard error where runs are held to less than an official run needs."""
+    from harness.runtimes.registry import runtimes, stepping_down
+
+    known = runtimes()
+    pairs_of_names = {
+        (plan.request.runtime or plan.manifest.run.runtime, plan.config.runtime) for plan in plans
+    }
+    for asked, taken in sorted(pairs_of_names):
+        line = stepping_down(asked, known[taken])
+        if line is not None:
+            typer.echo(line, err=True)
 
 
 def _run(plan: Plan) -> RunFolder:
@@ -258,11 +275,19 @@ def _print_run(run: RunFolder, as_json: bool) -> None:
     record = run.record
     if metrics is not None:
         print_scores(f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", metrics)
-    typer.echo(f"isolation: {record.isolation}")
+    typer.echo(f"isolation: {isolation_line(record)}")
     if record.look is not None:
         typer.echo(f"test: {record.look.sentence}")
     typer.echo(f"status: {record.status}, {record.reason}")
     typer.echo(path)
+
+
+def isolation_line(record: RunRecord) -> str:
+    """The level that was in force, and what of an official run it lacked."""
+    held = record.guarantees
+    if held is None or held.official:
+        return record.isolation
+    return f"{record.isolation}, without {', '.join(held.lacking)}"
 
 
 def _shown(path: Path) -> str:

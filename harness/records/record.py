@@ -69,6 +69,29 @@ class RunConfig(Record):
         return self.model_copy(update={"config_hash": Digest("config").json("config", content).hexdigest()})
 
 
+class Guarantees(Record):
+    """What a run was held to; every guarantee that was asked for is either granted or missing."""
+
+    asked: list[str]
+    """All there are; a run under `strict` ends before it starts where a needed one is missing."""
+    granted: dict[str, str]
+    """Guarantee → what enforced it."""
+    missing: dict[str, str]
+    """Guarantee → why nothing did."""
+    needed: list[str]
+    """The guarantees of an official run."""
+
+    @property
+    def lacking(self) -> list[str]:
+        """The needed ones that were not granted."""
+        return [name for name in self.needed if name not in self.granted]
+
+    @property
+    def official(self) -> bool:
+        """Whether it was held to everything that an official run needs."""
+        return not self.lacking
+
+
 class RunRecord(Record):
     """`record.json` of a run folder."""
 
@@ -90,6 +113,8 @@ class RunRecord(Record):
     runtime: str
     isolation: str
     """The level that was in force: `container`, `sandbox`, `process+limits`, `none`."""
+    guarantees: Guarantees | None = None
+    """What the submission was held to while it ran; none where it did not run here."""
     variance: Literal["native", "filled", "none"] | None
     """Where the scored variance comes from."""
     exit_code: int | None = None

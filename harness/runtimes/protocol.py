@@ -103,6 +103,8 @@ class Outcome:
     """One sentence on why it ended so."""
     granted: Mapping[Guarantee, str] = field(default_factory=dict)
     """What the run was really held to, and by what: `cgroup v1`, `bubblewrap`, …; anything absent was not enforced."""
+    missing: Mapping[Guarantee, str] = field(default_factory=dict)
+    """What it was not held to, each with the reason."""
 
 
 @dataclass(frozen=True)

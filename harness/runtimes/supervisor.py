@@ -1,9 +1,13 @@
 """The parent of one run, a small program of its own (standard library only, no site packages).
 
-Started as `python -I -S supervisor.py FILE_LIMIT ARGV…`. Standard input is a lifeline to the harness: a byte `t` asks the
+Started as `python -I -S supervisor.py PLAN ARGV…`. Standard input is a lifeline to the harness: a byte `t` asks the
 whole family to stop, its end (also by the harness being killed) kills it. Standard output gets one JSON line on how
 the run ended; standard error is the run's log. On Linux it is a subreaper: a grandchild that leaves the session or loses
 its parent stays below it, so the family is known by construction.
+
+PLAN (JSON): `file_limit` in bytes; `groups`, control group folders to run in, which are removed at the end even where the
+harness was killed; `wrapped`, whether the command is the shell of a sandbox, which is never asked to stop itself and whose
+first program tells the real end on a descriptor. That descriptor's number replaces the word REPORT in the command.
 """
 
 from __future__ import annotations
@@ -19,12 +23,22 @@ import subprocess
 import sys
 import time
 
+TYPE_CHECKING = False  # typing itself would cost a third of the start
+if TYPE_CHECKING:
+    from typing import Any
+
 PR_SET_CHILD_SUBREAPER = 36
+REPORT = "@REPORT@"
+COUNTERS = {
+    "oom_kills": ("memory.oom_control", "memory.events"),
+    "peak_bytes": ("memory.max_usage_in_bytes", "memory.peak"),
+}
+"""What a control group counted, and the files that tell it in version 1 and 2."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the command, watch the lifeline, leave nobody behind."""
-    file_limit, argv = int(arguments[0]), arguments[1:]
+    plan, argv = json.loads(arguments[0]), arguments[1:]
     become_subreaper()
     wake, bell = os.pipe()
     os.set_blocking(bell, False)
@@ -33,18 +47,39 @@ def main(arguments: list[str]) -> int:
     for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(polite, signal.SIG_IGN)
     try:
+        report(run(plan, argv, wake) | counted(plan["groups"]))
+    finally:
+        remove(plan["groups"])
+    return 0
+
+
+def run(plan: dict[str, Any], argv: list[str], wake: int) -> dict[str, object]:
+    """Start the command and wait for its end; what there is to tell of it."""
+    told, tell = os.pipe()
+    try:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=lambda: prepare(file_limit)
+            [word.replace(REPORT, str(tell)) for word in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            pass_fds=[tell] if plan["wrapped"] else [],
+            preexec_fn=lambda: prepare(plan),
         )
-    except OSError as error:
-        report({"cannot_start": f"{argv[0]}: {error.strerror or error}"})
-        return 0
-    code = wait(child.pid, wake)
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"cannot_start": f"{argv[0]}: {getattr(error, 'strerror', None) or error}"}
+    os.close(tell)
+    code = wait(child.pid, wake, wrapped=plan["wrapped"])
     kill_family(signal.SIGKILL)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     scale = 1 if sys.platform == "darwin" else 1024
-    report({"code": code, "peak_rss_bytes": usage.ru_maxrss * scale})
-    return 0
+    ended: dict[str, object] = {"code": code, "peak_rss_bytes": usage.ru_maxrss * scale}
+    if not plan["wrapped"]:
+        return ended
+    os.set_blocking(told, False)
+    try:
+        ended |= json.loads(os.read(told, 4096))
+    except (BlockingIOError, ValueError):
+        ended["unreported"] = code is not None
+    return ended
 
 
 def become_subreaper() -> None:
@@ -53,15 +88,18 @@ def become_subreaper() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def prepare(file_limit: int) -> None:
-    """In the child, before the command: default signals, no core dumps, a cap on the size of one file."""
+def prepare(plan: dict[str, Any]) -> None:
+    """In the child, before the command: its control groups, default signals, no core dumps, a cap on one file's size."""
+    for group in plan["groups"]:
+        with open(f"{group}/cgroup.procs", "w") as members:
+            members.write("0")
     for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(polite, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (plan["file_limit"],) * 2)
 
 
-def wait(pid: int, wake: int) -> int | None:
+def wait(pid: int, wake: int, *, wrapped: bool) -> int | None:
     """The exit code of the child (minus the signal that ended it), or None where the lifeline was cut."""
     while True:
         code = reap(pid)
@@ -72,7 +110,7 @@ def wait(pid: int, wake: int) -> int | None:
             os.read(wake, 4096)
         if 0 in ready:
             if os.read(0, 1) == b"t":
-                kill_family(signal.SIGTERM)
+                kill_family(signal.SIGTERM, spared=pid if wrapped else None)
             else:
                 kill_family(signal.SIGKILL)
                 return reap(pid)
@@ -91,12 +129,14 @@ def reap(pid: int) -> int | None:
     return code
 
 
-def kill_family(number: int) -> None:
-    """Signal every descendant; for SIGKILL again and again until none is left, because they may fork meanwhile."""
+def kill_family(number: int, *, spared: int | None = None) -> None:
+    """Signal every descendant but one; for SIGKILL again and again until none is left, because they may fork meanwhile."""
     until = time.monotonic() + 5
     while True:
         family = descendants(os.getpid())
         for pid in family:
+            if pid == spared:
+                continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
         if number != signal.SIGKILL or not family or time.monotonic() > until:
@@ -137,6 +177,33 @@ def process_table() -> list[tuple[int, int, str]]:
             continue
         table.append((int(entry), int(parent), state))
     return table
+
+
+def counted(groups: list[str]) -> dict[str, int]:
+    """What the control groups counted."""
+    found: dict[str, int] = {}
+    for group in groups:
+        for name, files in COUNTERS.items():
+            for file in files:
+                with contextlib.suppress(OSError, ValueError), open(f"{group}/{file}") as handle:
+                    rows = [line.split() for line in handle.read().splitlines()]
+                    numbers = [int(row[-1]) for row in rows if len(row) == 1 or row[0] == "oom_kill"]
+                    found[name] = found.get(name, 0) + sum(numbers)
+    return found
+
+
+def remove(groups: list[str]) -> None:
+    """Remove empty control groups; the kernel takes a moment to see that the last member has gone."""
+    for group in groups:
+        for _ in range(100):
+            try:
+                os.rmdir(group)
+            except FileNotFoundError:
+                break
+            except OSError:
+                time.sleep(0.01)
+            else:
+                break
 
 
 def report(value: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import psutil
 from harness.contract.status import RunStatus
 from harness.runtimes.protocol import Limits
 
-OUTPUT_EVERY_SECONDS = 1.0
+OUTPUT_EVERY_SECONDS = 0.25
+OUTPUT_SHARE = 20
+"""Looking at a large output folder takes at most one part in so many of the time."""
 OOM_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 
 
@@ -29,8 +32,12 @@ class Breach:
 class Watch:
     """Looks at the descendants of one supervisor and at the output folder."""
 
-    def __init__(self, supervisor: int, output: Path, limits: Limits) -> None:
+    def __init__(
+        self, supervisor: int, output: Path, limits: Limits, *, oom_kills: Callable[[], int] | None = None
+    ) -> None:
         self.peak_rss_bytes = 0
+        self.look_seconds = 0.0
+        self._oom_kills_of_run = oom_kills
         self.memory_limit = limits.memory_bytes
         self._supervisor = supervisor
         self._output = output
@@ -48,23 +55,36 @@ class Watch:
             )
         rss = tree_rss(self._supervisor)
         self.peak_rss_bytes = max(self.peak_rss_bytes, rss)
-        if rss > self._limits.memory_bytes:
-            return Breach(
-                RunStatus.OUT_OF_MEMORY,
-                f"its processes held {_mib(rss)}, the limit is {_mib(self._limits.memory_bytes)}",
-                polite=False,
-            )
+        self.look_seconds = time.monotonic() - now
+        lacks = self._look_at_memory(rss)
+        if lacks is not None:
+            return Breach(RunStatus.OUT_OF_MEMORY, lacks, polite=False)
         if now >= self._next_output_look:
             return self._look_at_output()
         return None
+
+    def _look_at_memory(self, rss: int) -> str | None:
+        """The kernel's word where it counts for the run alone; else the sum, which counts shared memory once for each."""
+        limit = _mib(self._limits.memory_bytes)
+        if self._oom_kills_of_run is not None:
+            kills = self._oom_kills_of_run()
+            return f"the kernel ended a process of it at its memory limit of {limit}" if kills else None
+        over = rss > self._limits.memory_bytes
+        return f"its processes held {_mib(rss)}, the limit is {limit}" if over else None
+
+    def last_look(self) -> Breach | None:
+        """Whether a run that has ended left more than it may."""
+        return self._look_at_output()
 
     def kernel_killed_for_memory(self) -> bool:
         """Whether the kernel's count of out-of-memory kills grew since the start."""
         return count_oom_kills() > self._oom_kills
 
     def _look_at_output(self) -> Breach | None:
+        started = time.monotonic()
         size = folder_bytes(self._output)
-        self._next_output_look = time.monotonic() + OUTPUT_EVERY_SECONDS
+        ended = time.monotonic()
+        self._next_output_look = ended + max(OUTPUT_EVERY_SECONDS, OUTPUT_SHARE * (ended - started))
         if size <= self._limits.output_bytes:
             return None
         return Breach(

@@ -40,6 +40,7 @@ from harness.scoring.direct_table import table_of
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
 from harness.storage import write_json, write_text
+from harness.verdicts.judge import VERDICT_FILE, Verdict
 
 DIAGNOSTICS_FILE = "diagnostics.json"
 MOST_DIAGNOSTICS = 16 << 20
@@ -58,6 +59,8 @@ class Ending:
     """The line of the ledger that accounts for the scores on test."""
     controls: ControlSet | None = None
     """What it is held against; None for a quick look."""
+    verdict: Verdict | None = None
+    """What its gates found; None where there is nothing to judge by."""
 
 
 def write_run(
@@ -83,6 +86,8 @@ def write_run(
             write_evaluation(folder, ending.evaluation, final)
             if ending.controls is not None:
                 write_controls(folder, ending.controls, table_of(ending.evaluation))
+            if ending.verdict is not None:
+                write_json(folder / VERDICT_FILE, ending.verdict.document())
         execution = executed.execution if executed else None
         record = RunRecord(
             run=final,
@@ -98,6 +103,7 @@ def write_run(
             seed=config.seed,
             runtime=config.runtime,
             isolation=execution.isolation if execution else NOT_RUN,
+            guarantees=execution.guarantees if execution else None,
             variance=ending.evaluation.variance.source if ending.evaluation else None,
             exit_code=execution.exit_code if execution else None,
             signal=execution.signal if execution else None,

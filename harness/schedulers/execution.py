@@ -19,11 +19,13 @@ from pathlib import Path
 
 from harness.contract.models import Record
 from harness.contract.status import RunStatus
+from harness.records.record import Guarantees
 from harness.records.run_folder import LOG_FILE, attempt_is_recorded
-from harness.runtimes.protocol import Outcome
+from harness.runtimes.protocol import OFFICIAL, Guarantee, Outcome
 from harness.storage import make_folder, new_folder, read_json, write_json
 
 STEPS = ".steps"
+NOT_SAID = "the runtime does not say that it gives this"
 EXECUTION_FILE = "execution.json"
 OUTPUT = "output"
 
@@ -41,7 +43,21 @@ class Execution(Record):
     wall_s: float
     peak_rss_bytes: int
     isolation: str
+    granted: dict[str, str] = {}
+    """What it was held to, and by what."""
+    missing: dict[str, str] = {}
+    """What it was not held to, and why."""
     detail: str
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What it was held to, for the record."""
+        return Guarantees(
+            asked=[str(one) for one in Guarantee],
+            granted=self.granted,
+            missing=self.missing,
+            needed=[str(one) for one in OFFICIAL],
+        )
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,12 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
             wall_s=round(outcome.wall_s, 3),
             peak_rss_bytes=outcome.peak_rss_bytes,
             isolation=outcome.isolation,
+            granted={str(one): how for one, how in outcome.granted.items()},
+            missing={
+                str(one): outcome.missing.get(one, NOT_SAID)
+                for one in Guarantee
+                if one not in outcome.granted
+            },
             detail=outcome.detail,
         )
         write_json(partial / EXECUTION_FILE, execution.model_dump(mode="json"))

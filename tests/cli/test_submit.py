@@ -16,9 +16,24 @@ def test_submit_ends_with_a_table_a_status_and_the_path_of_the_run(run_harness, 
     assert (project / lines[-1] / "record.json").is_file()
     assert lines[-1].startswith("runs/")
     assert lines[-2].startswith("status: ok")
-    assert "isolation: process+limits" in lines
+    assert any(line.startswith("isolation: ") for line in lines)
     assert any("wmse" in line for line in lines)
     assert done.stderr == ""
+
+
+def test_strict_isolation_is_refused_where_there_is_no_sandbox(unconfined, run_harness):
+    done = run_harness("submit", "zeros", "--isolation", "strict")
+    assert done.returncode == 3
+    assert "strict isolation is not available" in done.stderr
+    assert "hidden_host (no sandbox" in done.stderr
+
+
+def test_stepping_down_is_said_in_one_line(unconfined, run_harness):
+    done = run_harness("submit", "zeros")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "isolation steps down to 'process+limits'" in line
+    assert "offline (no network namespace)" in line
 
 
 def test_json_holds_record_and_metrics(run_harness):
@@ -96,7 +111,6 @@ def test_the_exit_code_is_that_of_the_status(run_harness, project):
         (["zeros", "--data", "tiny"], 2, "--split SPLIT"),
         (["zeros", "--task", "a:b", "--data", "tiny", "--split", "x"], 2, "named twice"),
         (["zeros", "--runtime", "proces"], 5, "did you mean 'process'"),
-        (["zeros", "--isolation", "strict"], 3, "strict isolation is not available"),
     ],
 )
 def test_a_refusal_says_what_and_how_to_mend_it(run_harness, project, words, code, said):

@@ -127,14 +127,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_broken_rule_is_caught_by_its_check(check, case):
+def test_a_broken_rule_is_caught_by_its_check(unconfined, check, case):
     body, name = BAD[case]
     report = check(body)
     assert name in faults(report), report.checks
     assert all(check.mend for check in report.failed)
 
 
-def test_a_write_into_the_task_folder_is_caught(check):
+def test_a_write_into_the_task_folder_is_caught(unconfined, check):
     find = "    path = os.environ['HARNESS_TASK'] + '/train/X.npy'\n    os.chmod(path, 0o644)\n"
     found = faults(check(find + "    open(path, 'ab').write(b'x')\n" + GOOD, own_task=True))
     assert "train/X.npy in the task folder" in found["writes only its output"]

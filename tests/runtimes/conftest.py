@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import sys
 import textwrap
 import zipfile
@@ -84,3 +85,16 @@ def write_wheel() -> Callable[..., Path]:
 
 def _sha(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[str, str]]:
+    """A package of this environment as the two lines of a lock that install it without an index."""
+    path = Path(__file__).parents[1] / "engines" / "wheel_of.py"
+    spec = importlib.util.spec_from_file_location("wheel_of", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("wheels")
+    return lambda name: (f"--find-links {folder}", module.wheel_of(name, folder))

@@ -12,7 +12,7 @@ def test_the_process_runtime_is_found_without_a_list():
     assert "process" in runtimes()
 
 
-def test_strict_isolation_is_refused_where_there_is_no_sandbox():
+def test_strict_isolation_is_refused_where_there_is_no_sandbox(unconfined):
     with pytest.raises(HarnessError, match="strict isolation") as refusal:
         choose_runtime("process", "strict")
     assert "process+limits" in str(refusal.value)
