@@ -83,6 +83,7 @@ PY
 }
 
 wipe() { # unmount and remove everything of the engine
-  grep -o " $HOME_OF_ENGINE/[^ ]*" /proc/self/mounts | sort -r | while read -r place; do umount "$place" 2>/dev/null; done
+  { grep -o " $HOME_OF_ENGINE/[^ ]*" /proc/self/mounts || true; } | sort -r |
+    while read -r place; do umount "$place" 2>/dev/null || true; done
   rm -rf "$HOME_OF_ENGINE"
 }

@@ -14,6 +14,7 @@ while [ $# -gt 0 ]; do
   case $1 in --no-image) IMAGE=0; shift ;; *) option "$@"; shift $TOOK ;; esac
 done
 SOCKET=$HOME_OF_ENGINE/run/engine.sock
+unset CONTAINER_HOST # with it, `podman` is a client of that socket
 export CONTAINERS_CONF=$HOME_OF_ENGINE/etc/containers.conf CONTAINERS_STORAGE_CONF=$HOME_OF_ENGINE/etc/storage.conf
 
 configure() {

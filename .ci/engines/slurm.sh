@@ -83,7 +83,7 @@ start_accounting() {
   fi
 }
 
-has_a_node() { sinfo -h -o %T 2>/dev/null | grep -qE '^(idle|mixed|allocated)$'; }
+has_a_node() { timeout 5 sinfo -h -o %T 2>/dev/null | grep -qE '^(idle|mixed|allocated)$'; }
 
 up() {
   begin
@@ -106,11 +106,11 @@ up() {
 end_jobs() { # first the jobs: their processes outlive slurmd
   local jobs
   is_alive slurmctld || return 0
-  jobs=$(squeue -h -o %A 2>/dev/null | sort -u)
+  jobs=$(timeout 5 squeue -h -o %A 2>/dev/null | sort -u) || return 0 # without munged its clients hang
   [ -n "$jobs" ] || return 0
   # shellcheck disable=SC2086
-  scancel $jobs 2>/dev/null || true
-  for _ in $(seq 60); do [ -z "$(squeue -h 2>/dev/null)" ] && break; sleep 0.2; done
+  timeout 5 scancel $jobs 2>/dev/null || true
+  for _ in $(seq 60); do [ -z "$(timeout 5 squeue -h 2>/dev/null)" ] && break; sleep 0.2; done
 }
 
 down() {

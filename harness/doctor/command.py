@@ -26,7 +26,7 @@ class Answer(NamedTuple):
         return told[-1].strip() if told else (lines[-1] if lines else f"exit code {self.code}, no message")
 
 
-def ask(argv: Sequence[str], *, seconds: float = 10, env: Mapping[str, str] | None = None) -> Answer:
+def ask(argv: Sequence[str], *, seconds: float = 20, env: Mapping[str, str] | None = None) -> Answer:
     """Run a program to its end or to a time limit; it inherits no terminal."""
     try:
         done = subprocess.run(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from harness.doctor.finding import Finding, broken
 
-SECONDS = 5
+SECONDS = 20
 START = {
     "docker": "start the Docker engine (systemctl start docker), or set DOCKER_HOST to its socket",
     "podman": "start Podman's service (systemctl start podman.socket), or set CONTAINER_HOST to its socket",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from harness.doctor.command import ask
+from harness.doctor.engines import nobody_at
 from harness.doctor.finding import Finding, broken
 
+DEFAULT_MUNGE = "/run/munge/munge.socket.2"
 DEFAULT_CONF = "/etc/slurm/slurm.conf"
 ASK = "ask the cluster's administrator"
 READY = ("idle", "mixed", "allocated", "completing")
@@ -28,6 +31,9 @@ def probe_slurm() -> Finding:
             "set SLURM_CONF to the cluster's slurm.conf",
         )
     version = ask(["sbatch", "--version"]).out.strip().removeprefix("slurm ").removeprefix("slurm-wlm ")
+    silence = munge_silence(Path(conf))
+    if silence:  # asked first: with a socket that nobody serves the clients hang
+        return broken("slurm", silence, f"start munged on this machine, or {ASK}", version)
     ping = ask(["scontrol", "ping"])
     munge = next((line.strip() for line in ping.err.splitlines() if "munge" in line.lower()), None)
     if munge is not None:
@@ -59,3 +65,13 @@ def probe_slurm() -> Finding:
             "accounting": "sacct answers" if sacct.code == 0 else f"none ({sacct.last_words})",
         },
     )
+
+
+def munge_silence(conf: Path) -> str:
+    """Why nobody can be reached at the socket of munged; nothing where somebody listens or the place is not known."""
+    told = re.search(r"(?mi)^\s*AuthInfo\s*=.*?socket=([^,\s]+)", conf.read_text(errors="replace"))
+    address = told[1] if told else DEFAULT_MUNGE
+    if told is None and not Path(address).exists():
+        return ""
+    silence = nobody_at(f"unix://{address}")
+    return f"munged does not answer at {address}: {silence}" if silence else ""
