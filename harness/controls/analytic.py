@@ -32,7 +32,10 @@ def check_controls(controls: ControlSet) -> None:
 
 def _all_defined(score: ControlScore, metric: str) -> bool:
     """Ranks average to a half only where nothing is left out."""
-    return not np.isnan(score.values(metric)).any()
+    return all(
+        metric in table.values and not np.isnan(table.of_kind().values[metric]).any()
+        for table in score.tables
+    )
 
 
 def _check(what: str, metric: str, found: float, expected: float) -> None:

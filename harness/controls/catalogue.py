@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["negative", "positive", "sanity", "submission", "check"]
-"""`negative`: to be beaten. `positive`: what a replicate reaches. `sanity`: proves the metrics. `submission`: made of the
-submission's own predictions. `check`: a number with a threshold, not a prediction."""
+Kind = Literal["negative", "positive", "anchor", "sanity", "submission", "check"]
+"""`negative`: to be beaten. `positive`: what a replicate reaches. `anchor`: what a positive one is compared with on its own
+truth, whose noise is that of a half. `sanity`: proves the metrics. `submission`: made of
+the submission's own predictions. `check`: a number with a threshold, not a prediction."""
 Made = Literal["baseline", "truth", "predictions", "measured"]
 """`baseline`: the shipped submission of that name, run like any other. `truth`: from sealed truth. `predictions`: from the
 predictions that are judged. `measured`: from what the task or the run left."""
@@ -74,6 +75,20 @@ _CARDS = (
         "at least as good as the duplicate wherever noise counts",
     ),
     ControlCard(
+        "halved_mean",
+        "anchor",
+        "truth",
+        "the train mean against the same halves as the duplicates",
+        "below the duplicate wherever a metric knows an effect",
+    ),
+    ControlCard(
+        "halved_nothing",
+        "anchor",
+        "truth",
+        "no effect against the same halves as the duplicates",
+        "below the duplicate wherever a metric knows an effect",
+    ),
+    ControlCard(
         "oracle",
         "sanity",
         "truth",
@@ -137,6 +152,8 @@ NEGATIVE_ANCHOR = "global_mean"
 """Scaled 0."""
 CENTRED_ANCHOR = "control_only"
 """Scaled 0 of metrics that are centred on the train mean, for which that mean says nothing."""
+HALF_ANCHOR = {NEGATIVE_ANCHOR: "halved_mean", CENTRED_ANCHOR: "halved_nothing"}
+"""The anchors as they score against the halves that the duplicates are scored against."""
 POSITIVE_ANCHOR = "technical_duplicate"
 """Scaled 1."""
 CENTRED = ("calibrated.pcc_delta_centred", "calibrated.retrieval")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.contract.predictions import PredictionsFile
 from harness.controls.bench import Bench, Floats, rows_by_condition
-from harness.controls.made_file import create_matrices, open_made
+from harness.controls.made_file import Matrix, create_matrices, open_made
 from harness.datasets.obs import Pool
 from harness.digest import seed_from
 from harness.metrics.differential import benjamini_hochberg, welch
@@ -33,6 +33,8 @@ FEWEST = 4
 """Cells of a condition that can be halved: two in each half have a variance."""
 TOO_FEW = "no reported condition has cells enough to be halved"
 DUPLICATES = ("technical_duplicate", "interpolated_duplicate")
+HALF_ANCHORS = ("halved_mean", "halved_nothing")
+"""The train mean and no effect against the same halves: what a duplicate is to be compared with, condition by condition."""
 Rows = NDArray[np.int64]
 
 
@@ -50,19 +52,18 @@ class Halving:
     """Per context the controls that this half is compared with."""
 
     def score(self, scratch: Path) -> dict[str, ScoreTable]:
-        """Both duplicates, scored against the other half."""
+        """Both duplicates, and the two anchors, scored against the other half."""
         return {name: scored_table(Engine(inputs)) for name, inputs in self.inputs(scratch).items()}
 
     def inputs(self, scratch: Path) -> dict[str, ScoreInputs]:
-        """Both duplicates as predictions of the other half, written into a folder."""
-        files = self._write(scratch)
+        """Duplicates and anchors as predictions of this halving, ready to be scored; files lie in the scratch folder."""
         other = OtherTruth(f"halving {self.number}", self.truth, TruthCache(scratch / "kept"))
         bench = self.bench
         return {
             name: ScoreInputs(
                 bench.dataset, bench.split, bench.task, file, "effect", kinds=("reported",), other=other
             )
-            for name, file in files.items()
+            for name, file in (self._write(scratch) | self._write_anchors(scratch)).items()
         }
 
     def _write(self, scratch: Path) -> dict[str, PredictionsFile]:
@@ -74,10 +75,20 @@ class Halving:
             for name, effect in zip(DUPLICATES, (replicate.effect, replicate.blended), strict=True):
                 made[name]["mean"][replicate.rows] = replicate.cells + effect
                 made[name]["var"][replicate.rows] = replicate.variance
-        idx = np.arange(n_rows, dtype=np.int64)
-        return {
-            name: open_made(scratch / name, made[name], idx, self.bench.dataset.genes) for name in DUPLICATES
-        }
+        return self._open(scratch, made)
+
+    def _write_anchors(self, scratch: Path) -> dict[str, PredictionsFile]:
+        """The train mean and no effect, the same for every row."""
+        n_rows, n_genes = len(self.truth.query_condition), self.bench.n_genes
+        made = {name: create_matrices(scratch / name, ("mean",), n_rows, n_genes) for name in HALF_ANCHORS}
+        for name, effect in zip(HALF_ANCHORS, (self.bench.train_mean, np.zeros(n_genes)), strict=True):
+            made[name]["mean"][...] = effect
+        return self._open(scratch, made)
+
+    def _open(self, scratch: Path, made: dict[str, dict[str, Matrix]]) -> dict[str, PredictionsFile]:
+        idx = np.arange(len(self.truth.query_condition), dtype=np.int64)
+        genes = self.bench.dataset.genes
+        return {name: open_made(scratch / name, matrices, idx, genes) for name, matrices in made.items()}
 
     def _replicates(self) -> Iterator[Replicate]:
         rows = rows_by_condition(self.truth)

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.controls import catalogue
 from harness.controls.baselines import baseline_hash, score_baseline
 from harness.controls.bench import Bench
-from harness.controls.halving import DUPLICATES, TOO_FEW, halve
+from harness.controls.halving import DUPLICATES, HALF_ANCHORS, TOO_FEW, halve
 from harness.controls.metadata import metadata_adversary
 from harness.controls.oracle import FORMS, score_oracle
 from harness.datasets.echo import control_echo
@@ -76,7 +76,7 @@ def make_piece(name: str, bench: Bench) -> Piece:
         if kind == HALVING:
             halving = halve(bench, int(rest))
             if halving is None:
-                return Piece({}, dict.fromkeys(DUPLICATES, TOO_FEW))
+                return Piece({}, dict.fromkeys((*DUPLICATES, *HALF_ANCHORS), TOO_FEW))
             return Piece(halving.score(scratch))
         if kind == ORACLE:
             return Piece({ORACLE: score_oracle(rest, bench, scratch)})

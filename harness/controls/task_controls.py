@@ -12,7 +12,7 @@ from harness.controls.analytic import check_controls
 from harness.controls.bench import Bench
 from harness.controls.catalogue import BASELINES, CONTROLS, REPLICATES
 from harness.controls.control_set import ControlScore, ControlSet
-from harness.controls.halving import DUPLICATES
+from harness.controls.halving import DUPLICATES, HALF_ANCHORS
 from harness.controls.oracle import FORMS
 from harness.controls.pieces import CHECKS, HALVING, ORACLE, Piece, piece_path, read_piece, task_pieces
 from harness.controls.workers import pieces_of_task
@@ -80,7 +80,7 @@ def _scores(pieces: dict[str, Piece]) -> list[ControlScore]:
     forms = [pieces[f"{ORACLE}_{form}"] for form in FORMS]
     return [
         *(_score(name, [pieces[name]]) for name in BASELINES),
-        *(_score(name, halvings) for name in DUPLICATES),
+        *(_score(name, halvings) for name in (*DUPLICATES, *HALF_ANCHORS)),
         _score(ORACLE, forms, FORMS),
         *(_check(name, pieces[name]) for name in CHECKS),
     ]
