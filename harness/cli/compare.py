@@ -24,7 +24,8 @@ PAIRS = ("first", "second", "difference", "95 % interval", "better in", "p", "q"
 
 def compare(
     runs: list[str] = typer.Argument(
-        help="Runs of one task: names, their beginnings, folders. Runs that differ in the seed alone belong together.",
+        help="Runs of one task (names, their beginnings, folders), or submissions by name, of which the newest runs speak."
+        " Runs that differ in the seed alone belong together.",
         autocompletion=complete_run,
     ),
     metric: list[str] = typer.Option(
@@ -42,7 +43,7 @@ def compare(
     A difference is taken condition by condition, where every submission has a value, and is above 0 where the first of
     the two is better. Ranks are groups and intervals: who is not shown to be better is not put ahead.
 
-    Example: `harness compare 20261121-1 20261121-2`
+    Example: `harness compare ridge global-mean`
 
     Below stand the claims that each submission has earned against the strongest baseline, or why none.
 
@@ -51,16 +52,16 @@ def compare(
     Example: `harness compare last runs/20261121-120000_8043df9_ridge_e18452c --metric calibrated.wmse --json`
     """
     from harness.cli.show import print_json
-    from harness.records.run_folder import find_run, open_run
+    from harness.records.run_folder import open_run
     from harness.settings import load_settings
     from harness.verdicts.against_controls import spans
     from harness.verdicts.claims_of_runs import claims_of, controls_of_runs, uninformative, verdict_of
     from harness.verdicts.compare import compare as compare_sides
-    from harness.verdicts.entrants import gather
+    from harness.verdicts.entrants import gather, runs_named
 
     names = chosen_metrics(metric)
     folder = load_settings().runs
-    found = [open_run(find_run(folder, reference).path, verify=True) for reference in runs]
+    found = [open_run(run.path, verify=True) for reference in runs for run in runs_named(folder, reference)]
     entrants = gather(found, names)
     controls = controls_of_runs(found)
     comparison = compare_sides(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.contract.status import RunStatus
 from harness.digest import Digest
 from harness.errors import HarnessError
 from harness.records.record import RunConfig
-from harness.records.run_folder import CONFIG_FILE, TABLE_FILE, RunFolder
+from harness.records.run_folder import CONFIG_FILE, TABLE_FILE, RunFolder, find_run, list_runs
 from harness.records.versions import refuse_mixed_versions
 from harness.scoring.score_table import ScoreTable
 from harness.storage import read_json
@@ -61,10 +62,29 @@ def gather(runs: Sequence[RunFolder], metrics: Sequence[str] | None = None) -> t
     return tuple(found)
 
 
+def runs_named(folder: Path, reference: str) -> list[RunFolder]:
+    """The run that a reference names; of the name of a submission its newest configuration, the newest run of each seed."""
+    of_name = [run for run in list_runs(folder) if run.record.submission.name == reference]
+    sound = [run for run in of_name if run.record.status is RunStatus.OK]
+    if not sound:
+        return [of_name[-1] if of_name else find_run(folder, reference)]
+    newest = sound[-1]
+    same = [
+        run
+        for run in sound
+        if _task(run) == _task(newest) and _family(_config(run)) == _family(_config(newest))
+    ]
+    return list({run.record.seed: run for run in same}.values())
+
+
 def not_ranked(run: RunFolder) -> list[str]:
     """Reasons why a run's predictions may be looked at but rank nobody."""
     metrics = run.metrics() or {}
     return list(metrics.get("predictions", {}).get("not_ranked", []))
+
+
+def _task(run: RunFolder) -> tuple[str, str, str]:
+    return run.record.task.eval_split, run.record.split.hash, run.record.dataset.hash
 
 
 def _refuse_unsound(run: RunFolder) -> None:
