@@ -53,17 +53,17 @@ def submit_batch(
 
         print_rehearsal(plan, as_json)
         return
-    go_on(write_batch(plan, plans), as_json)
+    go_on(write_batch(plan, plans), as_json, new=True)
 
 
-def go_on(batch: Batch, as_json: bool) -> None:
+def go_on(batch: Batch, as_json: bool, *, new: bool = False) -> None:
     """Bring what is left of a batch to its end: hand it in, or run it here and show what came out."""
     from harness.cli.batch import print_collected, print_handed_in
 
     if batch.plan.on == "slurm":
-        from harness.schedulers.slurm.launch import launch
+        from harness.schedulers.slurm.launch import launch, launch_new
 
-        print_handed_in(batch, launch(batch), as_json)
+        print_handed_in(batch, launch_new(batch) if new else launch(batch), as_json)
         return
     from harness.cli.progress import live_pool
     from harness.schedulers.batch_collect import collect

@@ -124,7 +124,7 @@ def _hand_in(engine: Engine, shards: int, out: Path, name: str | None, as_json: 
     plan = plan_score(
         engine, shards, runs=settings.runs, root=settings.root, out=out, slurm=options, name=name
     )
-    go_on(write_batch(plan), as_json)
+    go_on(write_batch(plan), as_json, new=True)
 
 
 def _check_words(shards: int | None, shard: int | None, reduce: Path | None, out: Path | None) -> None:

@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md")
+PAGES = (
+    "README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
+    "docs/how-to/open-test.md",
+)  # fmt: skip
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 
 from harness.errors import HarnessError
 from harness.schedulers.batch import Batch
 from harness.schedulers.batch_markers import batch_lock, marked
 from harness.schedulers.slurm.arrays import Array, JobStep, new_array, packed, read_arrays, write_array
-from harness.schedulers.slurm.client import check_usable, largest_array, sbatch, scancel
+from harness.schedulers.slurm.client import SchedulerError, check_usable, largest_array, sbatch, scancel
 from harness.schedulers.slurm.options import SlurmOptions
 from harness.schedulers.slurm.script import script_text, write_script
 from harness.schedulers.slurm.states import LiveParts, live_parts
@@ -39,6 +40,16 @@ def launch(batch: Batch) -> list[Array]:
 
         _chain(batch, options, left, done["ran"], first, hand_in, live, largest_array())
         return [array for array in read_arrays(batch) if array.number >= first]
+
+
+def launch_new(batch: Batch) -> list[Array]:
+    """Hand in a batch for the first time; one of which the cluster takes nothing leaves nothing behind."""
+    try:
+        return launch(batch)
+    except SchedulerError:
+        if not any(array.job for array in read_arrays(batch)):
+            shutil.rmtree(batch.path)
+        raise
 
 
 def rehearse(batch: Batch) -> str:
