@@ -17,25 +17,32 @@ def rescore(
 ) -> None:
     """Score a run's stored predictions with today's metrics and leave a new run beside it; the old one stays as it is.
 
+    A run that was held against controls is held against them, and judged, again.
+
     Example: `harness rescore last`
     """
     from harness.cli.progress import live_steps
     from harness.cli.score import context_of_named_run
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
-    from harness.schedulers.rescore import engine_of_run, enter_look_at, write_rescored
+    from harness.schedulers.rescore import engine_of_run, enter_look_at, judge_again, write_rescored
     from harness.scoring.evaluate import score
     from harness.settings import load_settings
+    from harness.verdicts.task_passports import FOLDER
 
+    settings = load_settings()
     with live_steps() as steps:
         steps.step("open")
         context = context_of_named_run(run)
         steps.step("score")
-        look = enter_look_at(context, load_settings().ledger, "rescore")
+        look = enter_look_at(context, settings.ledger, "rescore")
         evaluation = score(
             engine_of_run(context), workers, lambda done, of: steps.within("conditions", done, of)
         )
-        made = write_rescored(context, evaluation, look)
+        steps.step("controls")
+        kept = settings.splits / FOLDER
+        judged = judge_again(context, evaluation, ledger=settings.ledger, passports=kept, tell=steps.within)
+        made = write_rescored(context, evaluation, look, judged)
     if as_json:
         print_json({"path": str(made.path), "from": str(context.run.path), "metrics": evaluation.document})
         return

@@ -40,7 +40,8 @@ def check_may_open_test(config: RunConfig, runs: Path, first_look: str | None) -
         raise HarnessError(
             "the test split opens for configurations that were looked at on validation",
             where=runs,
-            got=f"no validation run of {config.submission.name} with this content, variant, parameters, data and split",
+            got=f"no validation run of {config.submission.name} with this content, variant, parameters, data and split "
+            "that was scored and is not held",
             expected="choosing on validation, then one look at test",
             mend="run it without --eval-split test first, or say why not: --first-look REASON (it is kept in the ledger)",
         )

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from harness.contract.predictions import PREDICTIONS_FILE, Expected, open_predictions
+from harness.contract.status import RunStatus
+from harness.controls.control_set import ControlSet
+from harness.controls.document import write_controls
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import ChangedError, HarnessError
 from harness.records.ledger import enter_look
@@ -19,6 +22,7 @@ from harness.records.provenance import collect_provenance
 from harness.records.run_folder import (
     CONFIG_FILE,
     LOG_FILE,
+    METRICS_FILE,
     MODEL,
     PREDICTIONS,
     SPLIT_FILE,
@@ -34,13 +38,17 @@ from harness.records.run_folder import (
 from harness.records.seal import write_seal
 from harness.records.versions import version_of
 from harness.schedulers.assemble import DIAGNOSTICS_FILE
+from harness.schedulers.controls import Tell, controls_of
+from harness.schedulers.judging import verdict_of
 from harness.schedulers.submit import scored_status
+from harness.scoring.direct_table import table_of
 from harness.scoring.engine import Engine, ScoreInputs
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
-from harness.storage import write_text
+from harness.storage import write_json, write_text
 from harness.tasks.build import InputFormat, build_task, task_hash
 from harness.tasks.folder import Task
+from harness.verdicts.judge import VERDICT_FILE, Verdict
 
 TAKEN_OVER = (CONFIG_FILE, SPLIT_FILE, LOG_FILE, DIAGNOSTICS_FILE, PREDICTIONS_FILE, PREDICTIONS, MODEL)
 """What a run has from the submission and its request; everything else is made of scores, and made anew."""
@@ -54,6 +62,14 @@ class RunContext:
     dataset: PerturbDataset
     split: Split
     task: Task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a run was held against, and what its gates found."""
+
+    controls: ControlSet
+    verdict: Verdict
 
 
 def find_context(
@@ -101,14 +117,19 @@ def enter_look_at(context: RunContext, ledger: Path, purpose: Purpose) -> LookRe
 def engine_of_run(context: RunContext, *, keep: bool = True) -> Engine:
     """The scorer of a run's stored predictions, which must be those of its record. It opens the truth: enter that first."""
     run = context.run
+    if METRICS_FILE not in run.record.files:
+        raise HarnessError(
+            "the run was never scored",
+            where=run.path,
+            got=f"status {run.record.status}: {run.record.reason}",
+            mend="submit it again",
+        )
     path = predictions_in(run.path)
     if path is None:
         raise HarnessError(
             "the run has no predictions to score",
             where=run.path,
-            got=f"status {run.record.status}"
-            if run.record.predictions_sha256 is None
-            else "only their hash was kept",
+            got="only their hash was kept",
             mend="submit it again",
         )
     file = open_predictions(path, Expected.of(context.task.card, var_required=False))
@@ -123,8 +144,25 @@ def engine_of_run(context: RunContext, *, keep: bool = True) -> Engine:
     return Engine(ScoreInputs(context.dataset, context.split, context.task, file, kind, keep=keep))
 
 
+def judge_again(
+    context: RunContext, evaluation: Evaluation, *, ledger: Path, passports: Path | None, tell: Tell
+) -> Judged | None:
+    """Hold a run that was held against controls against them again; None for what was a quick look."""
+    record = context.run.record
+    if not record.controls:
+        return None
+    controls = controls_of(evaluation, ledger, tell)
+    verdict = verdict_of(
+        evaluation, controls, record.submission.name, passports=passports, ledger=ledger, tell=tell
+    )
+    return Judged(controls, verdict)
+
+
 def write_rescored(
-    context: RunContext, evaluation: Evaluation, look: LookReference | None = None
+    context: RunContext,
+    evaluation: Evaluation,
+    look: LookReference | None = None,
+    judged: Judged | None = None,
 ) -> RunFolder:
     """A new run with the same predictions and new scores, beside the old one, which stays as it is."""
     old = context.run
@@ -133,9 +171,14 @@ def write_rescored(
     label = rest.partition("_")[2].rpartition("_")[0]
     name = run_name(now, old.record.split.hash, label or old.record.submission.name, old.record.config_hash)
     status, reason = scored_status(evaluation)
+    if judged is not None and judged.verdict.held:
+        status, reason = RunStatus.HELD, judged.verdict.reason
     with new_run(old.path.parent, name) as (folder, final):
         _take_over(old.path, folder)
         write_evaluation(folder, evaluation, final)
+        if judged is not None:
+            write_controls(folder, judged.controls, table_of(evaluation))
+            write_json(folder / VERDICT_FILE, judged.verdict.document())
         write_text(folder / STATUS_FILE, status_line(status, reason))
         record = old.record.model_copy(
             update={
@@ -146,6 +189,7 @@ def write_rescored(
                 "provenance": collect_provenance(),
                 "rescored_from": old.path.name,
                 "look": look,
+                "controls": judged is not None,
                 "metrics_version": version_of(evaluation.document),
                 "files": seal_files(folder),
             }

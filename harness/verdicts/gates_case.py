@@ -39,8 +39,16 @@ class Gate:
 
     def document(self) -> dict[str, Any]:
         """The gate as a JSON object; what does not exist is null."""
-        number = self.number if self.number is not None and math.isfinite(self.number) else None
-        return asdict(self) | {"number": number, "details": dict(self.details)}
+        return asdict(self) | {"number": _finite(self.number), "details": _finite(dict(self.details))}
+
+
+def _finite(value: Any) -> Any:
+    """A JSON value in which numbers that do not exist are null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)

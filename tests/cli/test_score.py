@@ -99,3 +99,36 @@ def test_a_run_without_stored_predictions_cannot_be_scored(run_harness):
     done = run_harness("score", "last")
     assert done.returncode == 3
     assert "only their hash" in done.stderr
+
+
+def test_a_run_that_was_never_scored_cannot_be_scored_now(run_harness, project):
+    code = """
+import os
+import numpy as np
+
+def submission(task):
+    shape = task.query.X.shape
+    np.savez(os.environ["HARNESS_OUTPUT"] + "/predictions.npz", mean=np.zeros(shape, np.float32), idx=np.arange(shape[0]))
+    os._exit(3)
+"""
+    (project / "submissions" / "zeros" / "main.py").write_text(code)
+    assert run_harness("submit", "zeros").returncode == 12
+    for verb in ("score", "rescore"):
+        done = run_harness(verb, "last")
+        assert done.returncode == 3
+        assert "never scored" in done.stderr
+
+
+@pytest.mark.long
+def test_a_run_that_was_judged_is_judged_again(run_harness, project):
+    first = run_harness("submit", "zeros", "--controls", "--json")
+    assert first.returncode in (0, 17), first.stderr
+    done = run_harness("rescore", "last", "--json")
+    assert done.returncode == 0, done.stderr
+    made, old = (project / json.loads(one.stdout)["path"] for one in (done, first))
+    for file in ("controls.json", "verdict.json"):
+        assert (made / file).read_bytes() == (old / file).read_bytes()
+    records = [json.loads((path / "record.json").read_text()) for path in (made, old)]
+    assert [record["controls"] for record in records] == [True, True]
+    assert records[0]["status"] == records[1]["status"]
+    assert run_harness("verify", "last").returncode == 0
