@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Runtime
 from harness.runtimes.registry import runtimes
@@ -59,8 +61,20 @@ def engine(name: str) -> Backend:
     return Backend(name, lambda: runtimes()[name], name, "container", holds=containers(name))
 
 
+def venv() -> Backend:
+    """An environment built from a lock file."""
+    spec = importlib.util.spec_from_file_location("venv_backend", Path(__file__).with_name("venv_backend.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return Backend("venv", module.runtime, "bwrap", "sandbox", job=module.locked)
+
+
 BACKENDS = (
     Backend("process", lambda: runtimes()["process"], "bwrap", "sandbox"),
+    venv(),
     engine("docker"),
     engine("podman"),
+    Backend("apptainer", lambda: runtimes()["apptainer"], "apptainer", "container"),
 )

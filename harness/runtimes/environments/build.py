@@ -6,6 +6,7 @@ import fcntl
 import os
 import platform
 import shutil
+import stat
 import sys
 import sysconfig
 import time
@@ -53,9 +54,7 @@ def environment(
     lock: Lock, cache: Path, *, wheels: Path | None = None, say: Say = lambda _: None
 ) -> Environment:
     """The environment of a lock, from the cache or built now; `wheels` is a folder that replaces the package index."""
-    digest = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter())
-    key = digest.field("sdk", file_hash(SDK)).hexdigest()[:16]
-    folder = cache.absolute() / key
+    folder = environment_folder(lock, cache, wheels)
     found = _finished(folder)
     if found:
         return found
@@ -69,6 +68,12 @@ def environment(
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def environment_folder(lock: Lock, cache: Path, wheels: Path | None = None) -> Path:
+    """Where the environment of a lock stands or will stand: its name is the hash of all that decides its content."""
+    digest = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter())
+    return cache.absolute() / digest.field("sdk", file_hash(SDK)).hexdigest()[:16]
 
 
 def interpreter() -> list[str]:
@@ -104,6 +109,7 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
             refused.append(words)
             continue
         _add_sdk(folder)
+        _show_to_all(folder)
         packages = installed(folder)
         told = {
             "schema": 1,
@@ -129,6 +135,17 @@ def _add_sdk(folder: Path) -> None:
         if not (site / "harness").exists():
             (site / "harness").mkdir()
             shutil.copyfile(SDK, site / "harness" / SDK.name)
+
+
+def _show_to_all(folder: Path) -> None:
+    """Let everybody read it, whatever the umask says: a run may be a user of its own."""
+    for root, _, files in os.walk(folder):
+        for name in [".", *files]:
+            path = os.path.join(root, name)
+            told = os.stat(path)
+            wanted = told.st_mode | (0o555 if name == "." or told.st_mode & 0o100 else 0o444)
+            if told.st_mode != wanted and not os.path.islink(path):
+                os.chmod(path, stat.S_IMODE(wanted))
 
 
 def sites(folder: Path) -> list[Path]:
