@@ -28,7 +28,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.data:app",
         "Datasets: make, import, fetch, list, describe, verify, export, graphs.",
     ),
-    "splits": ("harness.cli.splits:app", "Frozen splits: create, import, list, show, verify, passport, diff, export."),
+    "splits": (
+        "harness.cli.splits:app",
+        "Frozen splits: create, import, list, show, verify, passport, diff, export.",
+    ),
     "tasks": ("harness.cli.tasks:app", "Tasks (dataset + split): list, describe, build."),
     "eval": ("harness.cli.evaluate:app", "Score a predictions file without its model."),
     "score": ("harness.cli.score:score", "Score a run or a predictions file, whole or a shard at a time."),
@@ -45,6 +48,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "seal": ("harness.cli.seal:seal", "Sign a run's seal with an SSH key."),
     "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
+    "audit": ("harness.cli.audit:audit", "Look for knowledge that a submission cannot have, on one page."),
     "gates": ("harness.cli.gates:gates", "What every gate found of a run: pass, fail or not applicable."),
     "submissions": ("harness.cli.submissions:app", "Submissions of a folder: list, describe."),
     "doctor": (
