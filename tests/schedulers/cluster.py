@@ -57,6 +57,13 @@ class Cluster:
         self._run("slurmctld", "-f", str(self.conf))
         self._wait("scontrol", "ping", "UP")
 
+    def take_back_node(self) -> None:
+        """Let the node take jobs again, as an administrator would: a controller that forgot jobs which it had started sets a
+        node aside that still has them.
+        """
+        if "drain" in self._said("sinfo", "-h", "-o", "%T"):
+            self._said("scontrol", "update", "NodeName=localhost", "State=RESUME")
+
     def start_node(self) -> None:
         """Start the node's daemon."""
         self._run("slurmd", "-f", str(self.conf), "-N", "localhost")
