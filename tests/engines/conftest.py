@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
 import sys
 import textwrap
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,16 +62,17 @@ class Ran:
 PREAMBLE = """
 import json, os, sys, time
 TASK, OUTPUT = os.environ["HARNESS_TASK"], os.environ["HARNESS_OUTPUT"]
+TOKEN = json.loads(os.environ["HARNESS_PARAMS"])["token"]
 def tell(value):
     with open(OUTPUT + "/told.json", "w") as out:
         json.dump(value, out)
 def attempt(what):
     try:
-        return ["done", repr(what())[:200]]
+        return ["done", str(what())[:200]]
     except BaseException as error:
         return ["refused", f"{type(error).__name__}: {error}"[:200]]
 """
-"""Begins each program: `tell(value)` hands a value to the test, `attempt(f)` says whether f() could be done."""
+"""Begins each program: TOKEN marks its processes, `tell` hands a value to the test, `attempt(f)` says whether f() is let."""
 
 Run = Callable[..., Ran]
 
@@ -94,44 +99,71 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
+USUAL: dict[str, Any] = {
+    "cpus": 1, "memory_bytes": 1 << 30, "seconds": 60.0, "output_bytes": 64 << 20, "tmp_bytes": 32 << 20,
+    "grace_seconds": 0.5,
+}  # fmt: skip
+CARD = {"schema": 1, "name": "small", "version": "1", "title": "small", "authors": ["a"], "license": "MIT"}
+
+
 def _runner(world: Path, backend: Any) -> Run:
-    def run(code: str, *, params: dict[str, Any] | None = None, **limits: Any) -> Ran:
-        run_section = {"command": ["python3", "main.py"]}
-        card = {
-            "schema": 1,
-            "name": "small",
-            "version": "1",
-            "title": "small",
-            "authors": ["a"],
-            "license": "MIT",
-        }
-        usual = {
-            "cpus": 1,
-            "memory_bytes": 1 << 30,
-            "seconds": 60.0,
-            "output_bytes": 64 << 20,
-            "grace_seconds": 0.5,
-        }
-        limits["seconds"] = limits.get("seconds", usual["seconds"]) * backend.slower
-        steps = world / "runs" / ".steps" / "one"
-        steps.mkdir(parents=True, exist_ok=True)
+    """Runs programs under a backend; each run must leave nothing behind and record what it was held to."""
+
+    def run(code: str, *, command: tuple[str, ...] = ("python3", "main.py"), **limits: Any) -> Ran:
+        token = f"token{uuid.uuid4().hex}"
+        limits["seconds"] = limits.get("seconds", USUAL["seconds"]) * backend.slower
+        steps = world / "runs" / ".steps" / token
+        steps.mkdir(parents=True)
         job = Job(
-            manifest=Submission.read({**card, "run": run_section}, where="test"),
+            manifest=Submission.read({**CARD, "run": {"command": list(command)}}, where="test"),
             folder=program(world, code),
             task=world / "data/.tasks/t/public",
             output=steps / "output",
             log=steps / "log.txt",
-            params=params or {},
+            params={"token": token},
             seed=7,
-            limits=replace(Limits(), **(usual | limits)),
+            limits=replace(Limits(), **(USUAL | limits)),
         )
-        job = backend.job(job)
-        before = backend.holds()
-        outcome = backend.runtime().run(job)
-        assert backend.holds() == before, "the engine holds something of the run still"
+        held, mounts = backend.holds(), _mounts(steps)
+        outcome = backend.runtime().run(backend.job(job))
+        assert backend.holds() == held, "the engine holds something of the run still"
+        assert _mounts(steps) == mounts, "a mount was left behind"
+        assert _processes_of(token) == [], "a process was left behind"
+        assert _groups_of_ours() == [], "a control group was left behind"
+        assert {entry.name for entry in steps.iterdir()} <= {"output", "log.txt"}, "a file was left behind"
+        assert outcome.isolation == backend.isolation
+        assert backend.gives <= set(outcome.granted), outcome.missing
         return Ran(outcome, job)
 
     return run
+
+
+def _processes_of(token: str) -> list[int]:
+    """Living processes with a token in their environment or command line; the dead may take a moment to be buried."""
+    until = time.monotonic() + 5
+    while True:
+        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _bears(pid, token)]
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(0.05)
+
+
+def _bears(pid: int, token: str) -> bool:
+    for file in ("environ", "cmdline"):
+        with contextlib.suppress(OSError):
+            if token.encode() in Path(f"/proc/{pid}/{file}").read_bytes():
+                return True
+    return False
+
+
+def _mounts(steps: Path) -> list[str]:
+    """What is mounted from or on the folders of a run."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(steps) in line]
+
+
+def _groups_of_ours() -> list[str]:
+    """Control groups that this process made for a run."""
+    return [str(path) for path in Path("/sys/fs/cgroup").rglob(f"harness-run-{os.getpid()}-*")]
 
 
 @pytest.fixture(params=_params(confined=False))

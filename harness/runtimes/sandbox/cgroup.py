@@ -63,7 +63,7 @@ class Cgroup:
 
 def make_cgroup(limits: Limits, *, root: Path = ROOT, own: Path = OWN) -> Cgroup:
     """Groups with the limits of a run; whatever this machine refuses is in `missing`, and nothing is left of it."""
-    name = PREFIX + uuid.uuid4().hex[:12]
+    name = f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
     if (root / "cgroup.controllers").is_file():
         return _make_v2(limits, root, _own_path(own, ""), name)
     if any((root / controller).is_dir() for controller in CONTROLLERS):
