@@ -13,11 +13,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from harness.contract.models import Record
 from harness.contract.status import RunStatus
-from harness.schedulers.batch import LOCKS, MARKERS, Batch
+from harness.schedulers.batch import LOCKS, MARKERS, Batch, list_batches
 from harness.storage import read_json, write_json
 
 Mark = Literal["ran", "finished", "fault"]
@@ -76,6 +77,15 @@ def marked(batch: Batch) -> dict[Mark, set[int]]:
             if what == known and number.isdigit():
                 found[known].add(int(number))
     return found
+
+
+def waiting_configurations(runs: Path) -> set[str]:
+    """The names of the step results that batches wait to score."""
+    return {
+        (batch.part(number).config_hash or "")[:16]
+        for batch in list_batches(runs)
+        for number in marked(batch)["ran"]
+    }
 
 
 @contextmanager

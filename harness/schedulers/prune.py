@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.contract.status import RunStatus
 from harness.records.run_folder import CLAIM, MODEL, list_runs
+from harness.schedulers.batch_markers import waiting_configurations
 from harness.schedulers.execution import STEPS
 from harness.storage import dead_partials
 
@@ -61,11 +62,11 @@ def _old_claims(runs: Path) -> list[Path]:
 
 
 def _idle_steps(steps: Path) -> list[Path]:
-    """Step results whose configuration no process works on."""
-    idle = []
+    """Step results whose configuration no process works on, and that no batch waits to score."""
+    idle, waiting = [], waiting_configurations(steps.parent)
     for folder in sorted(path for path in steps.iterdir() if path.is_dir() and not path.name.startswith(".")):
         lock = steps / f"{folder.name.partition('-')[0]}.lock"
-        if not lock.is_file() or _is_free(lock):
+        if (not lock.is_file() or _is_free(lock)) and folder.name not in waiting:
             idle.append(folder)
     return idle
 

@@ -20,6 +20,7 @@ from harness.schedulers.batch_plan import fitting_jobs, plan_batch
 from harness.schedulers.batch_request import read_request
 from harness.schedulers.batch_status import PartState, batch_status
 from harness.schedulers.execution import is_kept
+from harness.schedulers.prune import prunable
 from harness.schedulers.submit import SubmitRequest, plan_run, submit
 
 from .batches import assert_each_part_stands_in_one_run, make_batch
@@ -111,6 +112,14 @@ def test_what_the_run_wrote_and_somebody_removed_is_run_again(request_for):
     (one,) = batch_status(batch).parts
     assert one.state is PartState.REFUSED
     do_step(batch, 1, "run")
+    do_step(batch, 1, "score")
+    assert_each_part_stands_in_one_run(batch)
+
+
+def test_pruning_leaves_what_a_batch_waits_to_score(request_for):
+    batch = make_batch([request_for()])
+    do_step(batch, 1, "run")
+    assert prunable(batch.runs, keep_models=5, failed=True) == []
     do_step(batch, 1, "score")
     assert_each_part_stands_in_one_run(batch)
 
