@@ -10,7 +10,7 @@ from harness.audit.finding import Audit, Finding
 from harness.audit.known_worlds import leaky_finding, no_signal_finding, shuffled_graph_finding
 from harness.audit.reruns import renamed_finding, same_seed_finding
 from harness.audit.secrets import canary_finding, plant_marker, planted_finding
-from harness.audit.stage import Stage
+from harness.audit.stage import Stage, canaries, case_of
 from harness.audit.subject import Subject
 from harness.contract.content import submission_hash
 from harness.datasets.dataset import PerturbDataset
@@ -78,7 +78,7 @@ def _main_task(
     if "canary" in wanted:
         say("canary")
         evaluation = stage.score(first, subject.manifest)
-        findings["canary"] = canary_finding(stage.case(evaluation, subject.manifest.name))
+        findings["canary"] = canary_finding(case_of(evaluation, canaries(evaluation), subject.label))
     if "planted marker" in wanted:
         findings["planted marker"] = planted_finding(stage, plant, first)
     if "same seed twice" in wanted:

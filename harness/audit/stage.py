@@ -90,5 +90,14 @@ class Stage:
 
     def case(self, evaluation: Evaluation, name: str) -> Case:
         """What gates look at, canaries included."""
-        controls = self.controls | ControlSet({"canary": canary_score(evaluation.engine)})
-        return Case(evaluation.document, table_of(evaluation), controls, {}, name)
+        return case_of(evaluation, self.controls | canaries(evaluation), name)
+
+
+def canaries(evaluation: Evaluation) -> ControlSet:
+    """What predictions say of conditions that nobody measured, which needs no other control."""
+    return ControlSet({"canary": canary_score(evaluation.engine)})
+
+
+def case_of(evaluation: Evaluation, controls: ControlSet, name: str) -> Case:
+    """Scored predictions and what they are held against."""
+    return Case(evaluation.document, table_of(evaluation), controls, {}, name)

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.contract.task import EvalSplit
 from harness.controls.bench import Bench
-from harness.controls.catalogue import CENTRED, CENTRED_ANCHOR, NEGATIVE_ANCHOR, SCALES
+from harness.controls.catalogue import CENTRED, CENTRED_ANCHOR, HALF_ANCHOR, NEGATIVE_ANCHOR, SCALES
 from harness.controls.control_set import ControlScore, ControlSet
 from harness.controls.halving import halve
 from harness.controls.pieces import controls_version
@@ -159,12 +159,13 @@ def _evidence(
     anchor = CENTRED_ANCHOR if metric in CENTRED else NEGATIVE_ANCHOR
     optimum = cards()[metric].optimum
     strongest = controls.strongest(metric) if metric in HEADROOM else None
-    sides = {"negative": anchor, "duplicate": DUPLICATE, "interpolated": INTERPOLATED}
+    # duplicates are scored against halves, which are noisier than the whole: so are those that they are compared with
+    sides = {"negative": HALF_ANCHOR[anchor], "duplicate": DUPLICATE, "interpolated": INTERPOLATED}
     overall = (
         {side: controls[name].overall(metric) for side, name in sides.items()} if metric in POOLED else {}
     )
     return Evidence(
-        nothing=base.values[metric],
+        nothing=_mean(base, controls[HALF_ANCHOR[CENTRED_ANCHOR]], metric),
         perfect=controls["oracle"].overall(metric) if optimum is None else optimum,
         contexts=base.contexts,
         perturbations=base.perturbations,
