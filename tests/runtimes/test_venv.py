@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +79,16 @@ def test_it_is_held_to_what_a_process_is_held_to(runtime, locked_job):
     outcome, plain = runtime.run(locked_job("")), PROCESS.run(locked_job(""))
     assert (outcome.isolation, outcome.granted) == (plain.isolation, plain.granted)
     assert runtime.offer() == PROCESS.offer()
+
+
+def test_without_an_installer_it_does_not_work_and_says_so(runtime, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    offer = runtime.offer()
+    assert not offer.works
+    assert offer.reason == "no installer of Python packages is here: neither uv nor pip"
+    assert "ensurepip" in offer.mend
 
 
 def test_an_environment_that_cannot_be_built_is_not_the_models_fault_and_the_installer_speaks(

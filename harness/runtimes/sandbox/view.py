@@ -70,13 +70,14 @@ class View:
 
 def interpreter() -> str:
     """The interpreter below a virtual environment; the harness's small programs need no packages."""
-    return getattr(sys, "_base_executable", None) or sys.executable
+    below = getattr(sys, "_base_executable", None) or sys.executable
+    return below if os.access(below, os.X_OK) else sys.executable
 
 
 def interpreter_folders() -> tuple[Path, ...]:
     """Where the interpreter lives, by each name that leads there."""
-    base = Path(sys.base_prefix)
-    return (base, base.resolve(), Path(interpreter()).resolve().parents[1])
+    found = (sys.base_prefix, os.path.realpath(sys.base_prefix), Path(interpreter()).resolve().parents[1])
+    return tuple(Path(place) for place in found if os.path.exists(place))
 
 
 def view_of(job: Job, program: Program) -> View:
@@ -119,7 +120,9 @@ def _packages(job: Job) -> list[Path]:
 def _outermost(paths: list[Path]) -> list[Path]:
     """Existing folders, each once, without those that lie in another."""
     kept: list[Path] = []
-    for path in sorted({path.absolute() for path in paths if path.exists()}, key=lambda p: len(p.parts)):
+    for path in sorted(
+        {path.absolute() for path in paths if os.path.exists(path)}, key=lambda p: len(p.parts)
+    ):
         if not any(path.is_relative_to(other) for other in kept):
             kept.append(path)
     return kept
