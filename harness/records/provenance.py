@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def collect_provenance() -> Provenance:
     )
 
 
+@cache
 def installed_packages() -> dict[str, str]:
-    """Name and version of every installed distribution."""
-    found = {dist.metadata["Name"]: dist.version for dist in distributions() if dist.metadata["Name"]}
+    """Name and version of every installed distribution; read once, since a process keeps what it was started with."""
+    told = [dist.metadata for dist in distributions()]  # each is parsed anew whenever it is asked for
+    found = {metadata["Name"]: metadata["Version"] for metadata in told if metadata["Name"]}
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
 
 
