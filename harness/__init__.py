@@ -9,7 +9,8 @@ The line from a dataset to a scored run, as functions:
     predictions = harness.open_predictions(Path("predictions.npz"), expected)
     evaluation = harness.evaluate(dataset, split, task, predictions, var_kind="effect")
 
-`plan_run` and `submit` do all of it for a submission, and leave a run folder. A name is imported when it is first used.
+`plan_run` and `submit` do all of it for a submission, and leave a run folder; they enter each opening of test truth in
+the ledger, which the functions above leave to you. A name is imported when it is first used.
 """
 
 from importlib import import_module

@@ -68,6 +68,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: PerturbData
         root / "tasks",
         eval_split="test",
         first_look="why",
+        controls=False,
     )
     add_page(submit(plan_run(request)), "scorecard.html", PAGE)
     return root
@@ -224,13 +225,11 @@ def test_a_pruned_checkpoint_breaks_no_seal(sealed, tmp_path, tiny_dataset):
     code = ZEROS + "".join(f"\n{line}" for line in lines)
     (sealed.root / "zeros" / "main.py").write_text(code)
     split = create_split(tiny_dataset, "context_ood")
-    run = submit(
-        plan_run(
-            SubmitRequest(
-                sealed.root / "zeros", tiny_dataset, split, sealed.root / "runs", sealed.root / "tasks"
-            )
-        )
+    root = sealed.root
+    request = SubmitRequest(
+        root / "zeros", tiny_dataset, split, root / "runs", root / "tasks", controls=False
     )
+    run = submit(plan_run(request))
     assert (run.path / "model" / "w").is_file()
     for piece in prunable(sealed.root / "runs", keep_models=0, failed=False):
         remove(piece)
