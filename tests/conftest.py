@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.controls.bench import Bench
+from harness.controls.control_set import ControlSet
+from harness.controls.task_controls import task_controls
 from harness.datasets.dataset import PerturbDataset, open_dataset
+from harness.datasets.graphs import graphs_beside
 from harness.datasets.synthetic import make_preset
 from harness.doctor.probes import PROBES, finding
 from harness.runtimes.sandbox.layers import limits_alone
+from harness.splits.create import create_split
+from harness.tasks.build import build_task
 
 
 def pytest_configure() -> None:
@@ -93,6 +99,22 @@ def tiny_dataset(preset_dataset: Callable[..., PerturbDataset]) -> PerturbDatase
 def demo_dataset(preset_dataset: Callable[..., PerturbDataset]) -> PerturbDataset:
     """The preset `demo` as it is shipped. Read-only."""
     return preset_dataset("demo", scale=1.0)
+
+
+@pytest.fixture(scope="session")
+def demo_bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The task `demo:context_ood` (val) as a newcomer gets it, in a data folder of its own. Its controls are kept in it."""
+    data = tmp_path_factory.mktemp("newcomer") / "data"
+    dataset = open_dataset(make_preset("demo", data / "demo"))
+    split = create_split(dataset, "context_ood")
+    graphs = graphs_beside(dataset.path, split.frozen_hash)
+    return Bench(dataset, split, build_task(dataset, split, "val", cache=data / ".tasks", graphs=graphs))
+
+
+@pytest.fixture(scope="session")
+def demo_controls(demo_bench: Bench) -> ControlSet:
+    """Every control of the demo task."""
+    return task_controls(demo_bench.dataset, demo_bench.split, demo_bench.task)
 
 
 GENES = tuple(f"G{i}" for i in range(12))

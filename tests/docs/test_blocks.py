@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.controls.bench import Bench
+from harness.controls.control_set import ControlSet
+
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
-    "docs/how-to/open-test.md",
+    "docs/how-to/open-test.md", "docs/how-to/containers.md", "docs/how-to/compare-submissions.md",
+    "docs/how-to/doctor.md",
 )  # fmt: skip
 
 
@@ -26,8 +30,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A newcomer's checkout: the submissions, the splits, and an `.h5ad` of their own."""
+def project(tmp_path: Path, demo_bench: Bench, demo_controls: ControlSet) -> Path:
+    """A newcomer's checkout: the submissions, the splits, an `.h5ad` of their own, and the demo with its controls made."""
+    (tmp_path / "data").mkdir()
+    for name in ("demo", ".tasks"):
+        (tmp_path / "data" / name).symlink_to(demo_bench.dataset.path.with_name(name))
     shutil.copytree(ROOT / "submissions", tmp_path / "submissions")
     shutil.copytree(ROOT / "splits", tmp_path / "splits")
     write_screen(tmp_path / "screen.h5ad")
