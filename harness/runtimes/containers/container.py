@@ -86,7 +86,7 @@ def _live(
             client.kill(container, "SIGKILL")
     state = _await_end(client, container, words)
     watch.engine_says_oom = bool(state.get("OOMKilled"))
-    breach = breach or watch.look_at_output()
+    breach = breach or watch.look_at_memory() or watch.look_at_output()
     return Ended({"code": _code(int(state.get("ExitCode", -1)))}, breach, b"", 0)
 
 

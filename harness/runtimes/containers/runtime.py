@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +21,13 @@ from harness.runtimes.containers.probe import gpus_inside, try_base_image
 from harness.runtimes.containers.watch import ContainerWatch
 from harness.runtimes.ending import read_ending
 from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Offer, OnProgress, Outcome
+
+NOT_STARTED = (1, 127)
+INIT_SAID = re.compile(
+    rb"^(\[FATAL tini \(\d+\)\] exec .* failed|.*catatonit.*failed to exec pid1): (?P<why>.*)$", re.MULTILINE
+)
+"""What the init of Docker and that of Podman say of a program that is not there; the engine itself saw it start."""
+FIRST_WORDS = 4096
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,11 @@ class EngineRuntime:
             gpus_inside(engine, wanted)
         watch = ContainerWatch(job.output, job.limits)
         with layout.handed_over(job.output):
-            ended = run_container(engine, container_spec(engine, image, job), job, watch, on_progress)
+            spec = container_spec(engine, image, job)
+            ended = run_container(engine, spec, job, watch, on_progress)
         granted = guarantees(engine)
-        return outcome(ended, watch, granted)
+        program = next(iter([*(spec.entrypoint or ()), *spec.argv]), "")
+        return outcome(ended, watch, granted, program)
 
 
 def container_spec(engine: Engine, image: Image, job: Job) -> Spec:
@@ -110,10 +121,13 @@ def guarantees(engine: Engine) -> dict[Guarantee, str]:
     return granted | dict.fromkeys(engine.enforces, f"cgroup, {by}")
 
 
-def outcome(ended: Ended, watch: ContainerWatch, granted: dict[Guarantee, str]) -> Outcome:
+def outcome(ended: Ended, watch: ContainerWatch, granted: Mapping[Guarantee, str], program: str) -> Outcome:
     """The end of a container in the words of the contract."""
-    killed = ended.told.get("code") not in (0, None) and watch.engine_counted_kill()
-    told = ended.told | ({"oom_kills": 1} if killed else {})
+    told = dict(ended.told)
+    if told.get("code") == -signal.SIGKILL and ended.breach is None and watch.kernel_killed_for_memory():
+        told["oom_kills"] = 1
+    if told.get("code") in NOT_STARTED and (said := INIT_SAID.search(ended.log[:FIRST_WORDS])):
+        told = {"cannot_start": f"{program}: {said['why'].decode(errors='replace').strip()}"}
     ending = read_ending(told, ended.breach, ended.log, watch)  # type: ignore[arg-type]
     return Outcome(
         status=ending.status,

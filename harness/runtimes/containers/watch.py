@@ -42,10 +42,22 @@ class ContainerWatch:
             return Breach(
                 RunStatus.TIMEOUT, f"still running after its limit of {self._limits.seconds:g} s", polite=True
             )
-        if now < self._next_look:
-            return None
+        starved = self.look_at_memory()
+        if starved is not None or now < self._next_look:
+            return starved
         self._next_look = now + OUTPUT_EVERY_SECONDS
         return self.look_at_output()
+
+    def look_at_memory(self) -> Breach | None:
+        """Whether the kernel ended one of its processes; the others would go on without it, or wait for it for ever."""
+        if not self.engine_counted_kill():
+            return None
+        limit = self.memory_limit / 2**20
+        return Breach(
+            RunStatus.OUT_OF_MEMORY,
+            f"the kernel ended it at its memory limit of {limit:.0f} MiB",
+            polite=False,
+        )
 
     def look_at_output(self) -> Breach | None:
         """Whether it wrote more than it may."""
