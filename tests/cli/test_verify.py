@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 
+import anndata
+import numpy as np
 import pytest
 
 from harness.digest import file_hash
@@ -154,6 +156,18 @@ def test_test_opens_after_validation_and_every_opening_has_its_line(run_harness,
     )
 
 
+def test_an_import_against_test_truth_has_its_line_even_where_it_is_refused(run_harness, project):
+    cells = anndata.AnnData(np.zeros((1, 1), np.float32))
+    cells.write_h5ad(project / "other.h5ad")
+    words = ("import", "predictions", "other.h5ad", "--task", "tiny:context_ood", "--out", "predictions.npz")
+    assert run_harness(*words).returncode == 3
+    assert lines(project) == []
+    assert run_harness(*words, "--eval-split", "test").returncode == 3
+    (entry,) = lines(project)
+    assert entry["purpose"] == "import"
+    assert entry["predictions_sha256"] == file_hash(project / "other.h5ad")
+
+
 def test_validation_is_free(run_harness, run, project):
     assert run_harness("rescore", "last").returncode == 0
     assert run_harness("export", "cell-eval", "last", "--out", "files").returncode == 0
@@ -219,6 +233,9 @@ def test_a_torn_ledger_stops_a_run_on_test_before_it_starts_until_it_is_mended(
     assert done.returncode == 4
     assert "torn" in done.stderr
     assert "harness ledger mend" in done.stderr
+    for words in (["rescore", "last"], ["export", "cell-eval", "last", "--out", "files"]):
+        assert run_harness(*words).returncode == 4, words
+    assert not (project / "files").exists()
     assert len(list((project / "runs").glob("2*"))) == n_runs
     assert run_harness("ledger", "verify").returncode == 4
     assert run_harness("ledger", "mend").returncode == 0
