@@ -44,7 +44,7 @@ CONF
 
 up() {
   begin
-  install_for podman:podman runc:runc conmon:conmon
+  install_for podman:podman runc:runc conmon:conmon catatonit:catatonit
   configure
   if ! { is_alive podman && answers "$SOCKET" 2>/dev/null; }; then
     rm -f "$SOCKET"
