@@ -143,7 +143,11 @@ def test_a_file_where_a_folder_is_needed_is_refused(project, run_harness):
 def test_a_terminal_without_arrows_gets_question_marks(project):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
-        [*HARNESS, "submit", "zeros"], cwd=project, env=environment, capture_output=True, check=False
+        [*HARNESS, "submit", "zeros", "--no-controls"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert b"wmse ?" in done.stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,13 @@ def test_every_card_says_what_it_is_and_where_it_must_land():
 def test_every_baseline_control_is_the_shipped_submission_of_that_name():
     for name in BASELINES:
         assert load_manifest(baselines_folder() / name).name == name.replace("_", "-")
+
+
+def test_an_installed_harness_has_the_baselines_too():
+    told = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert "harness.baselines" in told["packages"]
+    assert (Path(__file__).parents[2] / told["package-dir"]["harness.baselines"]).samefile(baselines_folder())
+    assert {"*/*.py", "*/*.toml"} <= set(told["package-data"]["harness.baselines"])
 
 
 def test_every_control_of_a_task_has_scores(controls):
