@@ -20,6 +20,7 @@ from harness.runtimes.environments.build import (
     environment,
     environment_folder,
 )
+from harness.runtimes.environments.installers import installers
 from harness.runtimes.environments.lock import MEND, Lock, read_lock
 from harness.runtimes.process import run_program, sandbox_offer
 from harness.runtimes.protocol import IsolationLevel, Job, Offer, OnProgress, Outcome, Progress
@@ -48,7 +49,11 @@ class VenvRuntime:
         return self.fixed or best_layer()
 
     def offer(self) -> Offer:
-        """What the sandbox gives, as for `process`."""
+        """What the sandbox gives, as for `process`, where something is here that can fill an environment."""
+        try:
+            installers()
+        except HarnessError as error:
+            return Offer(False, self.isolation, reason=f"{error.what}: {error.got}", mend=error.mend or "")
         return sandbox_offer(self.layer)
 
     def argv(self, job: Job) -> list[str]:
