@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Runtime
 from harness.runtimes.registry import runtimes
@@ -38,6 +40,8 @@ class Backend:
     """Whatever has to be changed in a job so that this runtime can run it (an image, an environment, …)."""
     holds: Callable[[], frozenset[str]] = nothing
     """Names of what the engine holds (containers, instances, jobs of ours); the same before and after each case."""
+    long: bool = False
+    """Whether its cases are left to `make test-long`."""
     slower: float = 1.0
     """Factor on the time limits of cases that wait, for engines that start slowly."""
 
@@ -61,14 +65,27 @@ def engine(name: str) -> Backend:
     return Backend(name, lambda: runtimes()[name], name, "container", holds=containers(name))
 
 
-def venv() -> Backend:
-    """An environment built from a lock file."""
-    spec = importlib.util.spec_from_file_location("venv_backend", Path(__file__).with_name("venv_backend.py"))
+def beside(name: str) -> ModuleType:
+    """A module of this folder; test folders are no packages."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def venv() -> Backend:
+    """An environment built from a lock file."""
+    module = beside("venv_backend")
     return Backend("venv", module.runtime, "bwrap", "sandbox", job=module.locked)
+
+
+def on_slurm(inner: str, isolation: IsolationLevel) -> Backend:
+    """A runtime inside a job of SLURM; `long`, since each case waits for a job."""
+    module = beside("slurm_backend")
+    return Backend(f"slurm-{inner}", lambda: module.InSlurm(inner), "slurm", isolation, slower=2.0, long=True)
 
 
 BACKENDS = (
@@ -77,4 +94,6 @@ BACKENDS = (
     engine("docker"),
     engine("podman"),
     Backend("apptainer", lambda: runtimes()["apptainer"], "apptainer", "container"),
+    on_slurm("process", "sandbox"),
+    on_slurm("apptainer", "container"),
 )

@@ -36,10 +36,15 @@ def _backends() -> ModuleType:
 
 def _params(*, confined: bool) -> list[Any]:
     return [
-        pytest.param(one, id=one.name, marks=[getattr(pytest.mark, one.marker)] if one.marker else [])
+        pytest.param(one, id=one.name, marks=_marks(one))
         for one in _backends().BACKENDS
         if not confined or one.gives.issuperset(OFFICIAL)
     ]
+
+
+def _marks(backend: Any) -> list[Any]:
+    names = [backend.marker] * (backend.marker is not None) + ["long"] * backend.long
+    return [getattr(pytest.mark, name) for name in names]
 
 
 @dataclass(frozen=True)
