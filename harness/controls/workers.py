@@ -80,12 +80,13 @@ def _spread(
 
 
 def main(job: Path) -> int:
-    """One process: take pieces until none is left."""
+    """One process: take pieces until none is left, or until nobody waits for them any more."""
+    asked_by = os.getppid()
     try:
         told = read_json(job, "job")
         make = _maker(told, job)
         for number, (name, path) in enumerate(told["pieces"].items()):
-            if _claimed(job.with_name(f"{number}{CLAIM}")):
+            if os.getppid() == asked_by and _claimed(job.with_name(f"{number}{CLAIM}")):
                 make_folder(Path(path).parent)
                 write_piece(Path(path), make(name))
                 say({DONE: number})
