@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import time
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from harness.runtimes.sandbox.view import interpreter
 from harness.runtimes.watch import Breach, Watch
 
 POLL_SECONDS = 0.05
+CLEARING_SECONDS = 10
+"""A supervisor that has reported has only its control groups to remove."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,11 @@ def _begin(start: Start, job: Job) -> tuple[subprocess.Popen[bytes], BoundedLog]
 
 
 def _ended(family: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the supervisor has reported or is gone; its pipe wakes at once, where waiting for a process means polling."""
+    if family.stdout is None or not select.select([family.stdout], [], [], seconds)[0]:
+        return False
     try:
-        family.wait(seconds)
+        family.wait(CLEARING_SECONDS)
     except subprocess.TimeoutExpired:
         return False
     return True

@@ -42,6 +42,10 @@ def call(name, *words):
     if getattr(libc, name)(*words) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return "done"
+def trace(pid):
+    call("ptrace", 16, pid, 0, 0)
+    os.waitpid(pid, 0x40000000)  # until it has stopped, so that it can be let go
+    call("ptrace", 17, pid, 0, 0)
 def outside():
     for pid in HOSTS:
         os.kill(pid, signal.SIGKILL)
@@ -65,8 +69,8 @@ tell({
         "remount": attempt(lambda: call("mount", None, TASK.encode(), None, 0x1020, None)),
         "change root": attempt(lambda: os.chroot(OUTPUT)),
         "user namespace": attempt(new_user),
-        "trace its parent": attempt(lambda: call("ptrace", 16, os.getppid(), 0, 0)),
-        "trace the first": attempt(lambda: call("ptrace", 16, 1, 0, 0)),
+        "trace its parent": attempt(lambda: trace(os.getppid())),
+        "trace the first": attempt(lambda: trace(1)),
         "device": attempt(device),
         "kill": attempt(outside),
         "clock": attempt(lambda: time.clock_settime(time.CLOCK_REALTIME, 0)),
@@ -82,6 +86,10 @@ tell({
     "memory of the machine": [p for p in ("/dev/mem", "/dev/kmem", "/dev/kvm", "/dev/fuse") if os.access(p, os.R_OK)],
 })
 """
+
+
+OVER_ITSELF = {"user namespace", "trace its parent", "trace the first"}
+"""What an engine may leave a program: rights over nothing but what lies in its own container."""
 
 
 def test_nothing_can_be_written_but_the_output(confined, world):
@@ -101,7 +109,8 @@ def test_nothing_can_be_written_but_the_output(confined, world):
 def test_no_right_can_be_gained(confined, world):
     ran = confined(f"HOSTS = [{os.getpid()}, {os.getppid()}]\n" + RIGHTS)
     assert ran.outcome.status is RunStatus.OK, ran.log
-    assert {name for name, (end, _) in ran.told["tried"].items() if end == "done"} == set(), ran.told["tried"]
+    gained = {name for name, (end, _) in ran.told["tried"].items() if end == "done"}
+    assert gained <= (OVER_ITSELF if ran.outcome.isolation == "container" else set()), ran.told["tried"]
     assert set(ran.told["capabilities"].values()) == {"0000000000000000"}
     assert ran.told["no new privileges"] == "1"
     assert ran.told["user"] != 0

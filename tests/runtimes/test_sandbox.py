@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -267,3 +268,21 @@ def _check_as_nobody(root: Path, python: str) -> None:
 
 def test_a_layer_is_a_plain_record_of_what_was_found():
     assert isinstance(limits_alone(), Layer)
+
+
+@bwrap
+def test_a_sandbox_costs_little_more_than_the_bare_child(make_job):
+    def cpu_seconds(what) -> float:
+        what()
+        before = used()
+        for _ in range(3):
+            what()
+        return (used() - before) / 3
+
+    def used() -> float:
+        mine, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
+
+    job = make_job("import numpy")
+    bare = cpu_seconds(lambda: subprocess.run([sys.executable, "-c", "import numpy"], check=True))
+    assert cpu_seconds(lambda: ProcessRuntime().run(job)) < 4 * bare + 0.15
