@@ -105,6 +105,7 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
     started = datetime.now(UTC)
     with new_folder(folder, kind="step") as partial:
         outcome = run(partial / OUTPUT, partial / LOG_FILE)
+        make_folder(partial / OUTPUT)  # an engine that could not even start has made none
         make_plain(partial / OUTPUT)
         execution = Execution(
             attempt=uuid.uuid4().hex,
