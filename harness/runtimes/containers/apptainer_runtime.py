@@ -26,6 +26,7 @@ from harness.runtimes.containers.apptainer_options import (
 from harness.runtimes.containers.container import LAST_SIGNAL, SIGNALLED
 from harness.runtimes.containers.images import base_image, image_name, missing_image
 from harness.runtimes.containers.layout import Bind
+from harness.runtimes.containers.seccomp import profile
 from harness.runtimes.containers.sif import Sif, apptainer_program, find_sif, sif_from_engines
 from harness.runtimes.protocol import (
     Guarantee,
@@ -112,7 +113,9 @@ class ApptainerRuntime:
             layout.handed_over(job.output),
         ):
             cgroup = make_cgroup(job.limits)
-            argv = command(program, sif, job, Path(scratch), cgroup)
+            private = Path(scratch, "tmp")
+            private.mkdir()
+            argv = command(program, sif, job, private, cgroup)
             granted, missing = guarantees(program, _version(program), sif, cgroup)
             start = Start(
                 argv=tuple(argv),
@@ -135,6 +138,10 @@ def command(program: str, sif: Sif, job: Job, scratch: Path, cgroup: Cgroup) -> 
     if can_mount():
         binds += [Bind(scratch, place, writable=True) for place in PRIVATE_FOLDERS]
     options = hardened(binds, sif.workdir if own else layout.SUBMISSION, gpus=job.manifest.resources.gpus)
+    if os.geteuid() == 0:
+        filter_file = scratch.with_name(scratch.name + ".seccomp")
+        filter_file.write_text(profile())
+        options += ["--security", f"seccomp:{filter_file}"]
     if Guarantee.MEMORY not in cgroup.granted and takes_limits(program, sif):
         options += limit_flags(job.limits)
     if own and sif.argv is None:

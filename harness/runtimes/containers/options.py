@@ -29,6 +29,8 @@ class Spec:
     """Stands before `argv` instead of the command of the image."""
     gpus: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    seccomp: str | None = None
+    """Docker takes a filter itself, Podman the path of one; without any the engine's own holds."""
     user: tuple[int, int] = field(default_factory=user_inside)
 
 
@@ -51,9 +53,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
         ],
         "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={limits.tmp_bytes},mode=1777"},  # noqa: S108
         "shm_size": min(limits.tmp_bytes, limits.memory_bytes),
-        # no rights: no capability, none to be gained by setuid programs, the engine's own seccomp filter
+        # no rights: no capability, none to be gained by setuid programs, a filter of system calls
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", *([f"seccomp={spec.seccomp}"] if spec.seccomp else [])],
         "privileged": False,
         # limits; without swap the limit on memory is what it says
         "mem_limit": limits.memory_bytes,

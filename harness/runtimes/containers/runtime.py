@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from harness.contract.status import RunStatus
@@ -18,6 +20,7 @@ from harness.runtimes.containers.images import Image, base_image, find_image, jo
 from harness.runtimes.containers.leftovers import remove_leftovers
 from harness.runtimes.containers.options import Spec
 from harness.runtimes.containers.probe import gpus_inside, try_base_image
+from harness.runtimes.containers.seccomp import profile
 from harness.runtimes.containers.watch import ContainerWatch
 from harness.runtimes.ending import read_ending
 from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Offer, OnProgress, Outcome
@@ -84,10 +87,25 @@ class EngineRuntime:
         watch = ContainerWatch(job.output, job.limits)
         with layout.handed_over(job.output):
             spec = container_spec(engine, image, job)
-            ended = run_container(engine, spec, job, watch, on_progress)
+            with filter_for(engine) as seccomp:
+                ended = run_container(engine, replace(spec, seccomp=seccomp), job, watch, on_progress)
         granted = guarantees(engine)
         program = next(iter([*(spec.entrypoint or ()), *spec.argv]), "")
         return outcome(ended, watch, granted, program)
+
+
+@contextmanager
+def filter_for(engine: Engine) -> Iterator[str | None]:
+    """The filter of system calls, as the engine takes it; Podman on another machine keeps its own."""
+    if engine.kind == "docker":
+        yield profile()
+    elif engine.socket is None:
+        yield None
+    else:
+        with tempfile.NamedTemporaryFile("w", prefix="harness-seccomp-", suffix=".json") as file:
+            file.write(profile())
+            file.flush()
+            yield file.name
 
 
 def container_spec(engine: Engine, image: Image, job: Job) -> Spec:
