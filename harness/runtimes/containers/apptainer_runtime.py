@@ -140,7 +140,7 @@ def command(program: str, sif: Sif, job: Job, scratch: Path, cgroup: Cgroup) -> 
     options = hardened(binds, sif.workdir if own else layout.SUBMISSION, gpus=job.manifest.resources.gpus)
     if os.geteuid() == 0:
         filter_file = scratch.with_name(scratch.name + ".seccomp")
-        filter_file.write_text(profile())
+        filter_file.write_text(profile(hide_clone3=False))
         options += ["--security", f"seccomp:{filter_file}"]
     if Guarantee.MEMORY not in cgroup.granted and takes_limits(program, sif):
         options += limit_flags(job.limits)
