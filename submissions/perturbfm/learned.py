@@ -1,0 +1,197 @@
+"""A submission made of a network: learn beside held-out conditions, learn again from all, follow it as far as it held."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.sdk import Condition, Predictions, Task
+from perturbfm.checkpoint import save_weights
+from perturbfm.conditions import Floats, read_training
+from perturbfm.conditions import Training as Labelled
+from perturbfm.curves import Curve, write_diagnostics
+from perturbfm.losses import Outputs
+from perturbfm.network import Design, EffectNetwork, World
+from perturbfm.shrinkage import shrinkage, temperature
+from perturbfm.starts import choose_start
+from perturbfm.trainer import Recipe, Training, derived, outputs_of, predict
+from perturbfm.training_set import Part, Scales, held_out
+
+Build = Callable[[World, Design], EffectNetwork]
+Say = Callable[[str, int, int, dict[str, float]], None]
+"""Told what is being done, the step, the number of steps and what was measured."""
+STARTS_TRIED = ("train_mean", "perturbation_mean", "scaled_additive")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of conditions, as a baseline and a departure from it."""
+
+    mean: Floats
+    """[conditions, genes]"""
+    var: Floats
+    """Of the effect. [conditions, genes]"""
+    supported: NDArray[np.uint8]
+
+
+@dataclass
+class Learned:
+    """A trained network and what it starts from."""
+
+    network: EffectNetwork
+    part: Part
+    gamma: float = 1.0
+    """How far the departure is followed."""
+    temperature: float = 1.0
+    best_step: int = 0
+    curves: dict[str, Curve] = field(default_factory=dict)
+
+    def predict(self, asked: Sequence[Condition]) -> Prediction:
+        """Baseline + γ × departure, and the baseline's variance times what the network and the temperature make of it."""
+        start, spread = self.part.rule(asked)[0], self.part.spreads(asked)
+        outputs = self.outputs(asked)
+        departure = self.part.scales.unit * outputs.mean.numpy().astype(np.float64)
+        var = spread * self.temperature * np.exp(outputs.log_var.numpy().astype(np.float64))
+        return Prediction(start + self.gamma * departure, var, self.part.support(asked))
+
+    def outputs(self, asked: Sequence[Condition]) -> Outputs:
+        """What the network itself says."""
+        return predict(self.network, self.part.inputs(asked))
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Curves, fitted numbers, and what can be read off the network."""
+        return {
+            "start": self.part.start,
+            "shrinkage": self.gamma,
+            "temperature": self.temperature,
+            "best_step": self.best_step,
+            "curves": {name: asdict(curve) for name, curve in self.curves.items()},
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "network": self.network.diagnostics(),
+        }
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task read once, for as many trainings as are wanted."""
+
+    task: Task
+    labelled: Labelled
+    scales: Scales
+    start: str
+    design: Design
+    recipe: Recipe
+    combo_weight: float = 1.0
+
+    @classmethod
+    def read(cls, task: Task) -> Problem:
+        """Group the rows, and choose what to start from."""
+        labelled = read_training(task)
+        design, params = Design.of(task.params), task.params
+        names = params.get("start", list(STARTS_TRIED)) if design.perturbation else ["train_mean"]
+        names = [names] if isinstance(names, str) else names
+        return cls(
+            task,
+            labelled,
+            Scales.of(task, labelled),
+            choose_start(labelled, names),
+            design,
+            Recipe.of(params),
+            float(params.get("combo_weight", 1.0)),
+        )
+
+    def part(self, keep: NDArray[np.bool_] | None = None, spread: dict[str, Floats] | None = None) -> Part:
+        """All labelled conditions, or some."""
+        labelled = self.labelled if keep is None else self.labelled.subset(keep)
+        return Part(self.task, labelled, self.start, self.scales, spread, self.combo_weight)
+
+
+def untrained(problem: Problem, build: Build, part: Part, seed: int) -> EffectNetwork:
+    """A network as it begins, on the device that there is."""
+    torch.manual_seed(derived(seed, "weights"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return build(part.world, problem.design).to(device)
+
+
+def learn(
+    problem: Problem, build: Build, seed: int, *, folder: Path | None = None, say: Say | None = None
+) -> Learned:
+    """Train on a part to find how long and how far, then on everything for as long.
+
+    `folder` keeps checkpoints: a training that was killed goes on from there.
+    """
+    whole = problem.part()
+    held = held_out(problem.task, problem.labelled)
+    if (
+        held is None
+    ):  # nothing can be held out, so nothing shows that the network would be better than its start
+        return Learned(untrained(problem, build, whole, seed), whole, gamma=0.0)
+
+    def reporter(what: str) -> Callable[[int, int, Any], None] | None:
+        return None if say is None else lambda step, of, measured: say(what, step, of, dict(measured))
+
+    part = problem.part(~held)
+    validation = part.others(problem.labelled.subset(held))
+    trial = untrained(problem, build, part, seed)
+    first = Training(
+        trial, part.examples(), problem.recipe, seed, validation=validation, folder=folder, name="search"
+    ).run(reporter("search"))
+    outputs = outputs_of(trial, validation)
+    gamma = shrinkage(outputs, validation.goal)
+    factor = temperature(outputs, validation.goal, gamma)
+    final = untrained(problem, build, whole, seed)
+    second = Training(
+        final,
+        whole.examples(),
+        problem.recipe,
+        seed,
+        until=first.best_step,
+        folder=folder,
+        name="final",
+    ).run(reporter("final"))
+    curves = {"search": first.curve, "final": second.curve}
+    return Learned(final, whole, gamma, factor, first.best_step, curves)
+
+
+@dataclass(frozen=True)
+class LearnedSubmission:
+    """What a manifest names: `predict(task)`."""
+
+    build: Build
+
+    def predict(self, task: Task) -> Predictions:
+        """Learn, predict each asked-for condition, and leave the weights and the diagnostics beside the predictions."""
+        torch.use_deterministic_algorithms(True)
+        problem, output = Problem.read(task), output_folder()
+        say = progress_lines(task, problem.recipe.steps)
+        model = None if output is None else output / "model"
+        learned = learn(problem, self.build, task.seed, folder=model, say=say)
+        found = learned.predict(task.conditions().table)
+        if output is not None and model is not None:
+            save_weights(learned.network, model / "weights.safetensors", {"start": problem.start})
+            configuration = {"design": asdict(problem.design), "recipe": asdict(problem.recipe)}
+            write_diagnostics(output, {**learned.diagnostics(), "configuration": configuration})
+        return Predictions.from_conditions(task, found.mean, var=found.var, supported=found.supported)
+
+
+def output_folder() -> Path | None:
+    """Where the harness wants the results, if it said."""
+    told = os.environ.get("HARNESS_OUTPUT")
+    return Path(told) if told else None
+
+
+def progress_lines(task: Task, steps: int) -> Say:
+    """Search and final training as one progress bar."""
+
+    def say(what: str, step: int, _: int, measured: dict[str, float]) -> None:
+        done = step if what == "search" else steps + step
+        task.progress(done, 2 * steps, what, **measured)
+
+    return say

@@ -1,0 +1,145 @@
+"""What every network of the ladder is: a departure from a baseline, in a part that any perturbation has and one of its own.
+
+prediction = baseline + unit × (systematic shift(state) + effect(perturbation, state)), with a unit for each gene. The last
+layer of each part is zero at first, so that an untrained network is its baseline, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from perturbfm.graphs import Edges
+from perturbfm.losses import Goal, Outputs, Weights, training_loss
+
+
+class Inputs(NamedTuple):
+    """A batch of conditions."""
+
+    state: Tensor
+    """Standardised mean control expression of the context. [B, genes]"""
+    genes: Tensor
+    """Perturbed genes as positions in the vocabulary, −1 where there are no more. [B, M]"""
+    ids: Tensor
+    """Which training perturbation it is, −1 for one that training never showed. [B]"""
+    covariates: Tensor
+    """Dose, time, … as numbers. [B, K]"""
+
+    def take(self, rows: Tensor) -> Inputs:
+        """Some of the conditions."""
+        return Inputs(*(part[rows] for part in self))
+
+    def to(self, device: torch.device) -> Inputs:
+        """The same batch on a device."""
+        return Inputs(*(part.to(device) for part in self))
+
+
+@dataclass(frozen=True)
+class World:
+    """What a network knows of a task before it sees a condition."""
+
+    n_genes: int
+    """Genes that are predicted; they come first in the vocabulary."""
+    n_ids: int
+    """Perturbations in training."""
+    n_covariates: int
+    features: Tensor
+    """Coordinates of each gene of the vocabulary, from training profiles; zero for genes that are not measured. [V, F]"""
+    seen: Tensor
+    """1 for genes that a training condition perturbs: only they have an embedding of their own. [V]"""
+    graphs: Mapping[str, Edges]
+    """Over the vocabulary, by name."""
+
+    @property
+    def n_vocabulary(self) -> int:
+        return len(self.seen)
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a network is built, and which of its parts are left out."""
+
+    systematic: bool = True
+    """The part that any perturbation has."""
+    perturbation: bool = True
+    """Whether it is told what was perturbed."""
+    context: bool = True
+    """Whether the effect of a perturbation may depend on the control state and the covariates."""
+    basal: bool = True
+    """Whether the control state is told at all."""
+    gene_set: bool = True
+    """Perturbations as sets of genes; without it by their ids alone."""
+    ids: bool = True
+    """An embedding of each training perturbation beside that of its genes."""
+    encoder: str = "mlp"
+    """Of the control state: `mlp` or `transformer`."""
+    width: int = 64
+    hidden: int = 128
+    depth: int = 2
+    rank: int = 32
+    """Of the heads."""
+    dropout: float = 0.1
+    forget: float = 0.3
+    """How often a perturbation's own embeddings are withheld in training, so that what generalises is learned too."""
+    graph: str = "none"
+    """`none`, `single` (the first graph) or `multi` (a mixture of all)."""
+    gating: str = "none"
+    """Trust in edges: `none`, `scalar`, `node`, `lowrank` or `mlp`."""
+    hops: int = 2
+    bases: int = 4
+    operator: str = "contextual"
+    """`contextual`: the mixture of bases depends on the control state; `global`: it does not."""
+    state_gate: bool = False
+    """Whether each gene's own control expression gates its effect."""
+    heads: int = 4
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Design:
+        """The parameters of a submission that speak of design; others are not its business."""
+        return cls(**{field.name: params[field.name] for field in fields(cls) if field.name in params})
+
+
+class EffectNetwork(nn.Module):
+    """The sum of its two parts. A network of the ladder says what they are; leaving them out is done here."""
+
+    def __init__(self, world: World, design: Design) -> None:
+        super().__init__()
+        self.world, self.design = world, design
+
+    def systematic(self, inputs: Inputs) -> Tensor:
+        """What any perturbation does in this state. [B, genes]"""
+        raise NotImplementedError
+
+    def effect(self, inputs: Inputs) -> Outputs:
+        """What this perturbation does in this state, and how sure that is."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Inputs) -> Outputs:
+        """Both parts, each shown no more than the design allows."""
+        design = self.design
+        basal = inputs if design.basal else inputs._replace(state=torch.zeros_like(inputs.state))
+        told = basal
+        if not design.context:
+            told = told._replace(
+                state=torch.zeros_like(told.state), covariates=torch.zeros_like(told.covariates)
+            )
+        if not (design.perturbation and design.gene_set):
+            told = told._replace(genes=torch.full_like(told.genes, -1))
+        if not (design.perturbation and design.ids):
+            told = told._replace(ids=torch.full_like(told.ids, -1))
+        mean, log_var = self.effect(told)
+        if design.systematic:
+            mean = mean + self.systematic(basal)
+        return Outputs(mean, log_var)
+
+    def loss(self, inputs: Inputs, goal: Goal, weights: Weights, *, with_variance: bool) -> Tensor:
+        """What training makes small on a batch."""
+        return training_loss(self(inputs), goal, weights, with_variance)
+
+    def diagnostics(self) -> dict[str, Any]:
+        """What can be read off the trained network: gates, mixtures, how much it leans on graphs."""
+        return {}
