@@ -78,7 +78,7 @@ def _main_task(
     if "canary" in wanted:
         say("canary")
         evaluation = stage.score(first, subject.manifest)
-        findings["canary"] = canary_finding(case_of(evaluation, canaries(evaluation), subject.label))
+        findings["canary"] = canary_finding(case_of(evaluation, canaries(evaluation)))
     if "planted marker" in wanted:
         findings["planted marker"] = planted_finding(stage, plant, first)
     if "same seed twice" in wanted:

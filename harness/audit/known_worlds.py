@@ -18,7 +18,7 @@ def no_signal_finding(subject: Subject, room: Path) -> Finding:
     """Where perturbed cells are control cells it must not beat no effect and the mean."""
     stage = Stage.of_preset("no-signal", room, subject.manifest)
     evaluation = stage.score(subject.run(stage.task, room / "no-signal-run"), subject.manifest)
-    gate = beats_controls(stage.case(evaluation, subject.manifest.name))
+    gate = beats_controls(stage.case(evaluation))
     ok = gate.state != "pass"
     said = "it finds nothing where there is nothing" if ok else "it finds skill where there is none"
     return found("no signal", ok, gate.number, f"{said}; {gate.reason}", leak=True)
@@ -28,7 +28,7 @@ def leaky_finding(subject: Subject, room: Path) -> Finding:
     """Where a covariate tells the response it may use that, and still cannot know more than the truth's noise allows."""
     stage = Stage.of_preset("leaky", room, subject.manifest)
     evaluation = stage.score(subject.run(stage.task, room / "leaky-run"), subject.manifest)
-    case = stage.case(evaluation, subject.manifest.name)
+    case = stage.case(evaluation)
     canary, good = canaries_silent(case), not_too_good(case)
     worst = canary if canary.state == "fail" else good
     return of_gate("leaky", worst, leak=True)
@@ -52,7 +52,7 @@ def shuffled_graph_finding(subject: Subject, room: Path) -> Finding:
         kind: stage.score(subject.run(stage.task, room / f"graph-{kind}"), subject.manifest)
         for kind, stage in stages.items()
     }
-    case = stages["true"].case(scores["true"], subject.manifest.name)
+    case = stages["true"].case(scores["true"])
     gain = case.against(case.primary, table_of(scores["rewired"]))
     said = "the true graph helps" if gain.above else "a graph that is wrong does as well"
     reason = f"{said}: {case.primary} gains {gain.estimate:.3g} ({gain.low:.3g} … {gain.high:.3g})"

@@ -88,9 +88,9 @@ class Stage:
         """Score predictions of this stage's task."""
         return evaluate(self.dataset, self.split, self.task, file, var_kind=manifest.claims.var_kind)
 
-    def case(self, evaluation: Evaluation, name: str) -> Case:
+    def case(self, evaluation: Evaluation) -> Case:
         """What gates look at, canaries included."""
-        return case_of(evaluation, self.controls | canaries(evaluation), name)
+        return case_of(evaluation, self.controls | canaries(evaluation))
 
 
 def canaries(evaluation: Evaluation) -> ControlSet:
@@ -98,6 +98,6 @@ def canaries(evaluation: Evaluation) -> ControlSet:
     return ControlSet({"canary": canary_score(evaluation.engine)})
 
 
-def case_of(evaluation: Evaluation, controls: ControlSet, name: str) -> Case:
+def case_of(evaluation: Evaluation, controls: ControlSet) -> Case:
     """Scored predictions and what they are held against."""
-    return Case(evaluation.document, table_of(evaluation), controls, {}, name)
+    return Case(evaluation.document, table_of(evaluation), controls, {})

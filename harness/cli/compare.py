@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from harness.verdicts.entrants import Entrant
     from harness.verdicts.intervals import Side
 
-STANDINGS = ("group", "ranks", "submission", "seeds", "value", "on shared conditions", "undefined")
+STANDINGS = (
+    "group",
+    "ranks",
+    "submission",
+    "seeds",
+    "value",
+    "on shared conditions",
+    "undefined",
+    "left out",
+)
 PAIRS = ("first", "second", "difference", "95 % interval", "better in", "p", "q", "detectable", "verdict")
 
 
@@ -57,7 +66,7 @@ def compare(
     from harness.verdicts.against_controls import spans
     from harness.verdicts.claims_of_runs import claims_of, controls_of_runs, uninformative, verdict_of
     from harness.verdicts.compare import compare as compare_sides
-    from harness.verdicts.entrants import gather, runs_named
+    from harness.verdicts.entrants import gather, other_runs, runs_named
 
     names = chosen_metrics(metric)
     folder = load_settings().runs
@@ -70,7 +79,7 @@ def compare(
         spans=None if controls is None else spans(controls, names),
         uninformative=uninformative([verdict_of(run) for run in found], names),
     )
-    said = [claims_of(one, names) for one in entrants]
+    said = [claims_of(one, names, other_runs(one, folder)) for one in entrants]
     if as_json:
         print_json(_about(entrants) | comparison.document() | {"claims": [one.document() for one in said]})
         return
@@ -167,6 +176,7 @@ def _print_metric(one: MetricComparison, comparison: Comparison) -> None:
             number(_finite(each.value)),
             number(_finite(each.shared)),
             each.undefined,
+            each.left_out,
         ]
         for each in one.standings
     ]

@@ -31,7 +31,7 @@ def gates(
     from harness.verdicts.judge import read_verdict
 
     found = find_run(load_settings().runs, run)
-    verdict = read_verdict(found.path)
+    verdict = read_verdict(found)
     if as_json:
         print_json({"run": found.path.name, "exit_code": verdict.exit_code} | verdict.document())
     else:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import harness
 from harness.contract.content import submission_hash
-from harness.contract.manifest import load_manifest
+from harness.contract.manifest import Param, load_manifest
 from harness.contract.predictions import open_predictions
 from harness.contract.status import RunStatus
 from harness.controls.bench import Bench
+from harness.controls.catalogue import BASELINES
 from harness.errors import HarnessError
 from harness.runtimes.protocol import Job, Limits
 from harness.runtimes.registry import choose_runtime
@@ -40,6 +43,21 @@ def baseline_hash(name: str) -> str:
     """Content hash of a shipped baseline."""
     folder = baselines_folder() / name
     return submission_hash(folder, load_manifest(folder))
+
+
+def same_rule(content_hash: str, params: Mapping[str, Param]) -> str | None:
+    """The control that a submission *is*: a shipped baseline, unchanged, with its own parameters. A name is no rule."""
+    name, declared = _shipped().get(content_hash, (None, {}))
+    return name if name is not None and dict(params) == declared else None
+
+
+@cache
+def _shipped() -> dict[str, tuple[str, dict[str, Param]]]:
+    """Name and parameters of every shipped baseline, by content."""
+    return {
+        baseline_hash(name): (name, dict(load_manifest(baselines_folder() / name).params))
+        for name in BASELINES
+    }
 
 
 def score_baseline(name: str, bench: Bench, scratch: Path) -> ScoreTable:

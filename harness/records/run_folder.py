@@ -13,7 +13,7 @@ from typing import Any
 from harness.contract.status import RunStatus
 from harness.digest import file_hash
 from harness.errors import ChangedError, ExistsError, HarnessError, UnknownNameError
-from harness.records.record import RunRecord
+from harness.records.record import RunConfig, RunRecord
 from harness.storage import make_folder, new_folder, read_json, write_json
 
 RECORD_FILE = "record.json"
@@ -47,6 +47,11 @@ class RunFolder:
             return None
         found: dict[str, Any] = read_json(path, "metrics")
         return found
+
+    def config(self) -> RunConfig:
+        """Its `config.json`: what was decided before it ran."""
+        path = self.path / CONFIG_FILE
+        return RunConfig.read(read_json(path, "configuration"), where=path)
 
 
 def run_name(started: datetime, split_hash: str, submission: str, config_hash: str) -> str:

@@ -24,19 +24,22 @@ Tell = Callable[[str, int, int], None]
 def verdict_of(
     evaluation: Evaluation,
     controls: ControlSet,
-    submission: str,
+    own: str | None,
     *,
     passports: Path | None,
     ledger: Path,
     tell: Tell,
     seeds: int = 1,
 ) -> Verdict:
-    """Judge scored predictions. `passports` is where those of tasks are kept; by default beside the task."""
+    """Judge scored predictions. `own` is the control that the submission is, if it is one.
+
+    `passports` is where those of tasks are kept; by default beside the task.
+    """
     inputs = evaluation.engine.inputs
     folder = passports or inputs.task.sealed.parent / FOLDER
     found = passports_from(folder, inputs.dataset, inputs.split, inputs.task, controls, ledger, tell)
     tested = specificity([evaluation.engine])
-    return judge(evaluation.document, table_of(evaluation), controls, found, submission, seeds, tested)
+    return judge(evaluation.document, table_of(evaluation), controls, found, own, seeds, tested)
 
 
 def task_passports(

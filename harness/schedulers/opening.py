@@ -9,8 +9,7 @@ from harness.errors import HarnessError
 from harness.records.ledger import enter_look
 from harness.records.ledger_entry import LookReference, Purpose
 from harness.records.record import RunConfig
-from harness.records.run_folder import CONFIG_FILE, RunFolder, list_runs, open_run
-from harness.storage import read_json
+from harness.records.run_folder import RunFolder, list_runs, open_run
 from harness.tasks.folder import Task
 
 LOOKED = frozenset((RunStatus.OK, RunStatus.INCOMPLETE))
@@ -84,8 +83,7 @@ def enter_run(
 
 
 def _same_setting(config: RunConfig, run: RunFolder) -> bool:
-    path = run.path / CONFIG_FILE
-    other = RunConfig.read(read_json(path, "run configuration"), where=path)
+    other = run.config()
     mine = (config.submission.variant, config.params.resolved)
     return mine == (other.submission.variant, other.params.resolved)
 

@@ -12,6 +12,7 @@ from typing import get_args
 
 from harness.contract.predictions import PREDICTIONS_FILE, Expected, open_predictions
 from harness.contract.status import RunStatus
+from harness.controls.baselines import same_rule
 from harness.controls.control_set import ControlSet
 from harness.controls.document import write_controls
 from harness.datasets.dataset import PerturbDataset
@@ -152,9 +153,8 @@ def judge_again(
     if not record.controls:
         return None
     controls = controls_of(evaluation, ledger, tell)
-    verdict = verdict_of(
-        evaluation, controls, record.submission.name, passports=passports, ledger=ledger, tell=tell
-    )
+    own = same_rule(record.submission.content_hash, context.run.config().params.resolved)
+    verdict = verdict_of(evaluation, controls, own, passports=passports, ledger=ledger, tell=tell)
     return Judged(controls, verdict)
 
 

@@ -15,6 +15,7 @@ from harness.contract.manifest import Param, Submission, load_manifest
 from harness.contract.predictions import Expected, PredictionsFile, open_predictions
 from harness.contract.status import RunStatus
 from harness.contract.task import EvalSplit
+from harness.controls.baselines import same_rule
 from harness.controls.control_set import ControlSet
 from harness.datasets.dataset import PerturbDataset
 from harness.errors import HarnessError
@@ -245,7 +246,7 @@ def _judge(plan: Plan, evaluation: Evaluation, controls: ControlSet, heard: List
     return verdict_of(
         evaluation,
         controls,
-        plan.manifest.name,
+        same_rule(plan.config.submission.content_hash, plan.config.params.resolved),
         passports=request.passports,
         ledger=request.ledger_path,
         tell=heard.within,

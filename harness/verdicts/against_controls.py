@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.controls.catalogue import CENTRED, CENTRED_ANCHOR, NEGATIVE_ANCHOR, POSITIVE_ANCHOR
@@ -13,7 +13,7 @@ from harness.statistics.families import benjamini_hochberg
 from harness.statistics.intervals import Interval
 from harness.verdicts.claims import Claim, Support, as_good_as, beats
 from harness.verdicts.direction import goodness, level_mean
-from harness.verdicts.intervals import Side, differences
+from harness.verdicts.intervals import Side, differences, left_out
 from harness.verdicts.passports import Passport
 
 
@@ -26,6 +26,8 @@ class Standing:
     passports: Mapping[str, Passport] | None
     failed_gates: tuple[str, ...] | None
     permutation_p: float | None
+    other_runs: int = 0
+    """Runs of the same configuration that were not brought forward."""
 
 
 def spans(controls: ControlSet, metrics: Sequence[str]) -> dict[str, float]:
@@ -40,13 +42,13 @@ def spans(controls: ControlSet, metrics: Sequence[str]) -> dict[str, float]:
 
 
 def against_strongest(
-    model: Side, controls: ControlSet, metrics: Sequence[str], *, own: Collection[str] = ()
+    model: Side, controls: ControlSet, metrics: Sequence[str], *, own: str | None = None
 ) -> dict[str, tuple[str, Interval]]:
     """By metric the strongest negative control and the paired difference to it, above 0 where the model is better.
 
-    `own` are controls of the model's own rule, which it is not held against. Metrics without any such control are left out.
+    `own` is the control that the model is, which it is not held against. Metrics without any such control are left out.
     """
-    others = ControlSet({one.card.name: one for one in controls if one.card.name not in own})
+    others = ControlSet({one.card.name: one for one in controls if one.card.name != own})
     found = {}
     for metric in metrics:
         strongest = others.strongest(metric)
@@ -62,7 +64,7 @@ def claims(
     metrics: Sequence[str],
     standing: Standing,
     *,
-    own: Collection[str] = (),
+    own: str | None = None,
 ) -> tuple[Claim, ...]:
     """A claim per metric against its strongest negative control; p adjusted over these metrics.
 
@@ -74,7 +76,11 @@ def claims(
     q = dict(zip(tested, benjamini_hochberg(p).q, strict=True)) if p else {}
     span = spans(controls, metrics)
     return tuple(
-        _claim(_support(model, metric, *found[metric], standing, (q.get(metric), len(p)), span.get(metric)))
+        _claim(
+            _support(
+                model, metric, *found[metric], standing, (q.get(metric), len(p)), span.get(metric), controls
+            )
+        )
         for metric in found
     )
 
@@ -95,6 +101,7 @@ def _support(
     standing: Standing,
     adjusted: tuple[float | None, int],
     span: float | None,
+    controls: ControlSet,
 ) -> Support:
     passport = None if standing.passports is None else standing.passports.get(metric)
     return Support(
@@ -110,7 +117,9 @@ def _support(
         passport_reason="" if passport is None else passport.reason,
         failed_gates=standing.failed_gates,
         seeds=len(model.tables),
+        other_runs=standing.other_runs,
         span=span,
+        left_out=left_out(model, Side(baseline, controls[baseline].tables), [metric])[metric],
     )
 
 

@@ -40,6 +40,10 @@ class Support:
     seeds: int
     span: float | None = None
     """From baseline to replicate, more is better."""
+    left_out: int = 0
+    """Conditions in which the baseline has a value and the model has none."""
+    other_runs: int = 0
+    """Runs of the same configuration that were not brought forward: other seeds, or other results of these."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,12 @@ def _standing(support: Support) -> list[str]:
         missing.append("the gates were not run")
     elif support.failed_gates:
         missing.append(f"gates not passed: {', '.join(support.failed_gates)}")
+    if support.left_out:
+        missing.append(
+            f"{support.model} has no value in {support.left_out} conditions in which {support.baseline} has one"
+        )
+    if support.other_runs:
+        missing.append(f"{support.other_runs} other runs of the same configuration were left out")
     if support.seeds < LEAST_SEEDS:
         missing.append(f"{support.seeds} training seed{'s' * (support.seeds != 1)}, {LEAST_SEEDS} are needed")
     return missing

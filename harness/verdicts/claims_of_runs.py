@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.controls.baselines import same_rule
 from harness.controls.control_set import ControlSet
-from harness.controls.document import read_controls
+from harness.controls.document import CONTROLS_FILE, read_controls
 from harness.metrics.registry import HEADLINE
 from harness.records.run_folder import RunFolder
 from harness.verdicts.against_controls import Standing, claims
@@ -16,7 +17,7 @@ from harness.verdicts.entrants import Entrant
 from harness.verdicts.judge import VERDICT_FILE, Verdict, read_verdict
 
 SEEDS_GATE = "enough seeds"
-"""The gate that a run alone cannot pass; claims count seeds themselves."""
+"""The gate that a run alone is not asked; claims count seeds themselves."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Said:
 
 def verdict_of(run: RunFolder) -> Verdict | None:
     """The verdict on a run; None where it was not judged."""
-    return read_verdict(run.path) if (run.path / VERDICT_FILE).is_file() else None
+    return read_verdict(run) if VERDICT_FILE in run.record.files else None
 
 
 def controls_of_runs(runs: Sequence[RunFolder]) -> ControlSet | None:
     """The controls of the task that some runs answered, from the first that was held against them."""
     for run in runs:
-        found = read_controls(run.path)
+        found = read_controls(run.path) if CONTROLS_FILE in run.record.files else None
         if found is not None:
             return found
     return None
@@ -62,8 +63,11 @@ def uninformative(verdicts: Sequence[Verdict | None], metrics: Sequence[str]) ->
     }
 
 
-def claims_of(entrant: Entrant, metrics: Sequence[str] = HEADLINE) -> Said:
-    """Claims of a submission on its task: gates clean in every run, specific in every run, seeds in the interval."""
+def claims_of(entrant: Entrant, metrics: Sequence[str] = HEADLINE, others: Sequence[RunFolder] = ()) -> Said:
+    """Claims of a submission on its task: gates clean in every run, specific in every run, seeds in the interval.
+
+    `others` are runs of the same configuration that it left out; then it claims nothing.
+    """
     verdicts = [verdict_of(run) for run in entrant.runs]
     controls = controls_of_runs(entrant.runs)
     judged = [one for one in verdicts if one is not None]
@@ -80,6 +84,11 @@ def claims_of(entrant: Entrant, metrics: Sequence[str] = HEADLINE) -> Said:
         None if first.passports is None else first.passports.passports,
         tuple(sorted(failed)),
         max(tested) if len(tested) == len(judged) else None,
+        len(others),
     )
-    own = (record.submission.name.replace("-", "_"),)
-    return Said(entrant.name, claims(entrant.side(), controls, metrics, standing, own=own), None)
+    own = same_rule(record.submission.content_hash, entrant.runs[0].config().params.resolved)
+    family = list(
+        dict.fromkeys((*HEADLINE, *metrics))
+    )  # who asks for one metric alone has not declared another family
+    found = claims(entrant.side(), controls, family, standing, own=own)
+    return Said(entrant.name, tuple(claim for claim in found if claim.metric in metrics), None)

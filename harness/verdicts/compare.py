@@ -19,7 +19,9 @@ from harness.statistics.ranks import Place, places
 from harness.verdicts.intervals import Side, match
 
 ALPHA = 0.05
-Word = Literal["better", "equal", "no difference shown", "underpowered", "not comparable"]
+Word = Literal[
+    "better", "equal", "no difference shown", "underpowered", "not comparable", "leaves conditions out"
+]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Pair:
     """The difference that four of five repetitions would have found; NaN where there is no interval."""
     word: Word
     """`better` needs the interval above 0 and q below 0.05; `underpowered` where a tenth of the span from baseline to
-    replicate could not have been seen; `equal` only where every value is."""
+    replicate could not have been seen; `equal` only where every value is; `leaves conditions out` where the better one has
+    no value in conditions in which the other has one."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Standing:
     """Mean over the conditions that all submissions define, contexts counting equally; what is ranked."""
     undefined: int
     """Conditions without a value in one of its seeds."""
+    left_out: int
+    """Those of them in which another has a value."""
     place: Place | None
-    """None where the metric ranks nobody."""
+    """None where the metric ranks nobody, or where this one leaves conditions out."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,9 @@ def compare(
     """
     conditions = match(sides)
     values = [side.values(metrics) for side in sides]  # [conditions, seeds, metrics] each
-    defined = np.all([np.isfinite(one).all(axis=1) for one in values], axis=0)
+    known = np.stack([np.isfinite(one).all(axis=1) for one in values])  # [sides, conditions, metrics]
+    defined = np.asarray(known.all(axis=0))
+    left_out = np.asarray(known.any(axis=0)) & ~known
     shared = [np.where(defined[:, None, :], one, np.nan) for one in values]
     contexts = [one.context for one in conditions]
     perturbations = [one.perturbation for one in conditions]
@@ -119,33 +126,41 @@ def compare(
     for k, metric in enumerate(metrics):
         span = (spans or {}).get(metric)
         told = tuple(
-            _pair((sides[i].name, sides[j].name), found[at][k], q[at][k], span)
+            _pair(
+                (sides[i].name, sides[j].name),
+                found[at][k],
+                q[at][k],
+                span,
+                (bool((known[j] & ~known[i])[:, k].any()), bool((known[i] & ~known[j])[:, k].any())),
+            )
             for at, (i, j) in enumerate(pairs)
         )
         means = np.array([one[k].estimate for one in alone])
-        undefined = [int((~np.isfinite(one[:, :, k]).all(axis=1)).sum()) for one in values]
+        lost = [(int((~known[i, :, k]).sum()), int(left_out[i, :, k].sum())) for i in range(len(sides))]
         reason = _not_ranked(metric, means, (uninformative or {}).get(metric))
-        standings = _standings(sides, metric, means, undefined, told, ranked=reason is None)
+        standings = _standings(sides, metric, means, lost, told, ranked=reason is None)
         compared.append(MetricComparison(metric, standings, told, int(defined[:, k].sum()), span, reason))
     seeds = {side.name: len(side.tables) for side in sides}
     return Comparison(tuple(compared), len(tested), seeds)
 
 
-def _pair(names: tuple[str, str], interval: Interval, q: float, span: float | None) -> Pair:
+def _pair(
+    names: tuple[str, str], interval: Interval, q: float, span: float | None, leaves_out: tuple[bool, bool]
+) -> Pair:
     """The better one first."""
     if interval.estimate < 0:
-        names, interval = (names[1], names[0]), interval.turned()
+        names, interval, leaves_out = names[::-1], interval.turned(), leaves_out[::-1]
     detectable = minimum_detectable_difference(interval.se, interval.freedom, level=interval.level)
-    return Pair(*names, interval, q, detectable, _word(interval, q, span))
+    return Pair(*names, interval, q, detectable, _word(interval, q, span, leaves_out[0]))
 
 
-def _word(interval: Interval, q: float, span: float | None) -> Word:
+def _word(interval: Interval, q: float, span: float | None, leaves_out: bool) -> Word:
     if not math.isfinite(interval.low):
         return "not comparable"
     if interval.low == interval.high == 0:
         return "equal"
     if q < ALPHA and interval.above:
-        return "better"
+        return "leaves conditions out" if leaves_out else "better"
     if span is not None and underpowered(interval, span):
         return "underpowered"
     return "no difference shown"
@@ -168,7 +183,7 @@ def _standings(
     sides: Sequence[Side],
     metric: str,
     means: Floats,
-    undefined: Sequence[int],
+    lost: Sequence[tuple[int, int]],
     pairs: Sequence[Pair],
     *,
     ranked: bool,
@@ -177,7 +192,8 @@ def _standings(
     better = np.zeros((len(sides), len(sides)), np.bool_)
     for pair in pairs:
         better[number[pair.ours], number[pair.theirs]] = pair.word == "better"
-    found = places(means, better)
+    whole = [i for i in range(len(sides)) if not lost[i][1]]
+    found = dict(zip(whole, places(means[whole], better[np.ix_(whole, whole)]), strict=True))
     card = cards()[metric]
     turned = -1.0 if card.direction == "lower" else 1.0  # of a target, minus the distance to it is shown
     standings = [
@@ -185,8 +201,8 @@ def _standings(
             side.name,
             float(np.mean([table.overall.get(metric, np.nan) for table in side.tables])),
             float(turned * means[i]) + 0.0,
-            undefined[i],
-            found[i] if ranked else None,
+            *lost[i],
+            found.get(i) if ranked else None,
         )
         for i, side in enumerate(sides)
     ]
@@ -209,6 +225,7 @@ def _document(one: MetricComparison) -> dict[str, Any]:
                 "value": number(each.value),
                 "shared": number(each.shared),
                 "undefined": each.undefined,
+                "left_out": each.left_out,
                 "group": each.place.group if each.place else None,
                 "ranks": [each.place.low, each.place.high] if each.place else None,
             }

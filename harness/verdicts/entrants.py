@@ -11,10 +11,9 @@ from harness.contract.status import RunStatus
 from harness.digest import Digest
 from harness.errors import HarnessError
 from harness.records.record import RunConfig
-from harness.records.run_folder import CONFIG_FILE, TABLE_FILE, RunFolder, find_run, list_runs
+from harness.records.run_folder import TABLE_FILE, RunFolder, find_run, list_runs
 from harness.records.versions import refuse_mixed_versions
 from harness.scoring.score_table import ScoreTable
-from harness.storage import read_json
 from harness.verdicts.intervals import Side
 
 
@@ -48,7 +47,7 @@ def gather(runs: Sequence[RunFolder], metrics: Sequence[str] | None = None) -> t
     _refuse_other_tasks(runs)
     refuse_mixed_versions(runs, metrics)
     _refuse_twice(runs)
-    configs = {run.path: _config(run) for run in runs}
+    configs = {run.path: run.config() for run in runs}
     groups: dict[str, list[RunFolder]] = {}
     for run in runs:
         groups.setdefault(_family(configs[run.path]), []).append(run)
@@ -72,9 +71,31 @@ def runs_named(folder: Path, reference: str) -> list[RunFolder]:
     same = [
         run
         for run in sound
-        if _task(run) == _task(newest) and _family(_config(run)) == _family(_config(newest))
+        if _task(run) == _task(newest) and _family(run.config()) == _family(newest.config())
     ]
     return list({run.record.seed: run for run in same}.values())
+
+
+def other_runs(entrant: Entrant, folder: Path) -> list[RunFolder]:
+    """Scored runs of the same configuration and task that an entrant leaves out: other seeds, and other results of its own.
+
+    Whoever may choose among seeds, or repeat one until it does well, is better by luck. The same predictions are no other
+    result, and neither is a quick look.
+    """
+    chosen = entrant.runs[0]
+    family = _family(chosen.config())
+    told = {run.record.attempt for run in entrant.runs}
+    same = {run.record.predictions_sha256 for run in entrant.runs}
+    return [
+        run
+        for run in list_runs(folder)
+        if run.record.attempt not in told
+        and run.record.metrics_version is not None
+        and (run.record.seed not in entrant.seeds or run.record.controls)
+        and run.record.predictions_sha256 not in same
+        and _task(run) == _task(chosen)
+        and _family(run.config()) == family
+    ]
 
 
 def not_ranked(run: RunFolder) -> list[str]:
@@ -145,11 +166,6 @@ def _refuse_seed_twice(entrant: Entrant) -> None:
                 expected="one run per seed",
                 mend="name one of the two runs; harness submit … --seed N makes another seed",
             )
-
-
-def _config(run: RunFolder) -> RunConfig:
-    path = run.path / CONFIG_FILE
-    return RunConfig.read(read_json(path, "configuration"), where=path)
 
 
 def _family(config: RunConfig) -> str:

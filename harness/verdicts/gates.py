@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from harness.contract.status import RunStatus
 from harness.errors import ExitCode
-from harness.verdicts.gates_case import Case, Gate, passed
+from harness.verdicts.gates_case import Case, Gate, passed, skipped
 from harness.verdicts.gates_honesty import canaries_silent, not_too_good
 from harness.verdicts.gates_skill import beats_controls, no_collapse, right_scale, uses_perturbation
 from harness.verdicts.gates_uncertainty import calibrated, ood_aware
@@ -29,11 +29,15 @@ def complete(case: Case) -> Gate:
 
 
 def enough_seeds(case: Case) -> Gate:
-    """Claims come from three training seeds or more."""
+    """Claims come from three training seeds or more; a run judged alone is described, and claims nothing."""
+    name = "enough seeds"
+    if case.seeds == 1:
+        return skipped(
+            name, f"one run is a descriptive verdict; claims come from {ENOUGH_SEEDS} seeds or more"
+        )
     ok = case.seeds >= ENOUGH_SEEDS
-    word = "seed" if case.seeds == 1 else "seeds"
-    said = "enough for claims" if ok else f"a descriptive verdict; {ENOUGH_SEEDS} are needed for claims"
-    return passed("enough seeds", ok, case.seeds, f"{case.seeds} {word}: {said}")
+    said = "enough for claims" if ok else f"{ENOUGH_SEEDS} are needed for claims"
+    return passed(name, ok, case.seeds, f"{case.seeds} seeds: {said}")
 
 
 GATES: tuple[Callable[[Case], Gate], ...] = (
@@ -56,8 +60,8 @@ def judge_gates(case: Case) -> tuple[Gate, ...]:
 
 
 def clean(gates: Sequence[Gate]) -> bool:
-    """Whether no gate but that of seeds fails."""
-    return all(gate.state != "fail" for gate in gates if gate.name != "enough seeds")
+    """Whether no gate fails."""
+    return all(gate.state != "fail" for gate in gates)
 
 
 def gates_exit_code(gates: Sequence[Gate]) -> int:

@@ -62,8 +62,8 @@ class Case:
     controls: ControlSet
     """Those of its task and its own."""
     passports: Mapping[str, Passport]
-    submission: str
-    """Its name: a baseline is not held against the control of the same rule."""
+    own: str | None = None
+    """The control that this run *is*, a shipped baseline as it was shipped: it is not held against itself."""
     seeds: int = 1
 
     @property

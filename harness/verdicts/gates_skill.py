@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.controls.catalogue import CONTROLS
 from harness.metrics.card import cards
 from harness.metrics.registry import HEADLINE
 from harness.scoring.score_table import ScoreTable
@@ -25,7 +24,7 @@ def beats_controls(case: Case) -> Gate:
     To beat all is a harder thing than to beat the strongest, which is chosen after the fact; so the level holds.
     """
     name, metric = "beats controls", case.primary
-    negatives = [one for one in case.controls.of_kind("negative") if not _same_rule(case, one.card.name)]
+    negatives = [one for one in case.controls.of_kind("negative") if one.card.name != case.own]
     if not negatives:
         return skipped(name, NO_CONTROLS)
     earned = case.passports.get(metric)
@@ -35,7 +34,7 @@ def beats_controls(case: Case) -> Gate:
     found = {control: interval for control, interval in found.items() if interval.n}
     if not found:
         return passed(name, False, None, f"{metric} is undefined in every condition")
-    hardest = min(found, key=lambda control: found[control].low)
+    hardest = min(found, key=lambda control: np.nan_to_num(found[control].low, nan=-np.inf))
     worst = found[hardest]
     reason = (
         f"{metric}: better than {hardest} by {worst.estimate:.3g} ({worst.low:.3g} … {worst.high:.3g}), "
@@ -115,10 +114,6 @@ def _headline(case: Case) -> dict[str, dict[str, object]]:
 
 def _scaled(case: Case, factor: float) -> ScoreTable:
     return next(t for label, t in case.controls["scale_sweep"].replicates.items() if float(label) == factor)
-
-
-def _same_rule(case: Case, control: str) -> bool:
-    return control in CONTROLS and case.submission.replace("-", "_") == control
 
 
 def _named(means: dict[float, float]) -> dict[str, float]:

@@ -53,6 +53,16 @@ def match(sides: Sequence[Side]) -> tuple[Scored, ...]:
     return first
 
 
+def left_out(ours: Side, theirs: Side, metrics: Sequence[str]) -> Mapping[str, int]:
+    """By metric the conditions in which the others have a value and we have none.
+
+    A prediction without direction has no correlation. Who gives it where it is unsure would be measured on the rest alone.
+    """
+    match([ours, theirs])
+    told, asked = (np.isfinite(side.values(metrics)).all(axis=1) for side in (ours, theirs))
+    return dict(zip(metrics, (asked & ~told).sum(axis=0).tolist(), strict=True))
+
+
 def differences(
     ours: Side,
     theirs: Side,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from harness.controls.control_set import ControlSet
-from harness.errors import HarnessError
+from harness.digest import file_hash
+from harness.errors import ChangedError, HarnessError
+from harness.records.run_folder import RunFolder
 from harness.scoring.score_table import ScoreTable
 from harness.statistics.permutation import Specificity
 from harness.storage import read_json
@@ -78,28 +79,33 @@ def judge(
     table: ScoreTable,
     controls: ControlSet,
     passports: TaskPassports | None,
-    submission: str,
+    own: str | None = None,
     seeds: int = 1,
     specificity: Specificity | None = None,
 ) -> Verdict:
     """Judge a scored run by the controls of its task and by its own.
 
-    `document` and `table` are its `metrics.json` and `metrics.parquet`; `submission` is its name. `specificity` is what
-    `harness.verdicts.specificity` found of its predictions; without it no claim can be made.
+    `document` and `table` are its `metrics.json` and `metrics.parquet`; `own` is the control that it is, if any.
+    `specificity` is what `harness.verdicts.specificity` found of its predictions; without it no claim can be made.
     """
     granted = {} if passports is None else passports.passports
-    case = Case(document, table, controls, granted, submission, seeds)
+    case = Case(document, table, controls, granted, own, seeds)
     return Verdict(case.primary, judge_gates(case), passports, specificity)
 
 
-def read_verdict(run: Path) -> Verdict:
-    """The verdict of a run folder."""
-    path = run / VERDICT_FILE
-    if not path.is_file():
+def read_verdict(run: RunFolder) -> Verdict:
+    """The verdict of a run, which has to be the one that its record holds."""
+    path = run.path / VERDICT_FILE
+    if VERDICT_FILE not in run.record.files:
         raise HarnessError(
             "this run was not judged",
-            where=run,
-            got=f"no {VERDICT_FILE}",
+            where=run.path,
+            got=f"a {VERDICT_FILE} that its record does not know" if path.exists() else f"no {VERDICT_FILE}",
             mend="it was declined, failed, or submitted with --no-controls; submit it again with controls",
+        )
+    found = file_hash(path) if path.is_file() else "no such file"
+    if found != run.record.files[VERDICT_FILE]:
+        raise ChangedError(
+            "the verdict has changed", where=path, got=found, expected=run.record.files[VERDICT_FILE]
         )
     return Verdict.of(read_json(path, "verdict"))

@@ -57,7 +57,7 @@ def verdict_on(
         subject = subjects[name]
         evaluation = stage.score(subject.run(stage.task, root / f"{name}-run"), subject.manifest)
         own = submission_controls(evaluation, workers=1)
-        return judge(evaluation.document, table_of(evaluation), controls | own, None, subject.label)
+        return judge(evaluation.document, table_of(evaluation), controls | own, None)
 
     return verdict
 
@@ -108,7 +108,7 @@ def test_who_knows_the_labels_is_held_even_where_a_covariate_leaks(
     folder = copied(name, tmp_path)
     plant_truth(folder, Stage.of(dataset, split, cache, Subject.of(folder).manifest))
     run = submit(plan_run(SubmitRequest(folder, dataset, split, tmp_path / "runs", cache)))
-    verdict = read_verdict(run.path)
+    verdict = read_verdict(run)
     assert failed(verdict) >= HELD[name]
     assert run.record.status is RunStatus.HELD
     assert run.record.status.exit_code == verdict.exit_code == 17

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.digest import file_hash
+from harness.records.run_folder import open_run
+from harness.verdicts.entrants import gather, other_runs
 
 
 @pytest.fixture
@@ -53,6 +55,21 @@ def test_submissions_are_compared_pair_by_pair(run_harness, submitted):
     assert "these contexts" in shown
     by_name = json.loads(run_harness("compare", "zeros", "--metric", "calibrated.mse", "--json").stdout)
     assert by_name["runs"] == {"zeros": [other.name]}
+
+
+def test_seeds_and_results_that_are_left_out_are_found(submitted):
+    """Who runs fifty seeds and brings three forward has chosen; the same predictions again are no choice."""
+    run = submitted("zeros")
+    name, other = run.name, {"predictions_sha256": "f" * 64}
+    changed(run, f"{name}-2", seed=1)
+    lucky = changed(run, f"{name}-3", seed=2, **other)
+    again = changed(run, f"{name}-4", controls=True, **other)
+    changed(run, f"{name}-5", controls=False, **other)
+    changed(run, f"{name}-6", metrics_version=None, **other)
+    (entrant,) = gather([open_run(run)])
+    assert {one.path.name for one in other_runs(entrant, run.parent)} == {lucky.name, again.name}
+    (both,) = gather([open_run(run), open_run(lucky)])
+    assert other_runs(both, run.parent) == []
 
 
 def test_what_must_not_share_a_table_is_refused(run_harness, submitted, project):

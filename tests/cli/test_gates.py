@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.digest import file_hash
 from harness.verdicts.gates_case import Gate
 from harness.verdicts.judge import VERDICT_FILE, Verdict
 
@@ -29,6 +30,12 @@ def test_gates_are_shown_and_decide_the_exit_code(run_harness: Run, project: Pat
         Gate("canaries silent", "fail", 1e-4, "it read", holds=True),
     )
     (run / VERDICT_FILE).write_text(json.dumps(Verdict("calibrated.wmse", gates, None).document()))
+    unknown = run_harness("gates", "last")
+    assert unknown.returncode == 3
+    assert "that its record does not know" in unknown.stderr
+    record = json.loads((run / "record.json").read_text())
+    record["files"][VERDICT_FILE] = file_hash(run / VERDICT_FILE)
+    (run / "record.json").write_text(json.dumps(record))
     said = run_harness("gates", "last")
     assert said.returncode == 17
     assert "held: canaries silent: it read" in said.stdout
@@ -36,6 +43,8 @@ def test_gates_are_shown_and_decide_the_exit_code(run_harness: Run, project: Pat
     assert told["held"]
     assert told["exit_code"] == 17
     assert [gate["state"] for gate in told["gates"]] == ["pass", "fail"]
+    (run / VERDICT_FILE).write_text((run / VERDICT_FILE).read_text().replace("fail", "pass"))
+    assert run_harness("gates", "last").returncode == 4
 
 
 def test_passports_are_announced_before_they_are_made(run_harness: Run, project: Path) -> None:

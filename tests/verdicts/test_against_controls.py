@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,23 @@ def test_the_strongest_baseline_is_the_one_to_beat_but_never_the_own_rule() -> N
     name, interval = against_strongest(model(0.3), controls(), [WMSE])[WMSE]
     assert name == "ridge"
     assert interval.above
-    assert against_strongest(model(0.5), controls(), [WMSE], own=["ridge"])[WMSE][0] == "global_mean"
+    assert against_strongest(model(0.5), controls(), [WMSE], own="ridge")[WMSE][0] == "global_mean"
+
+
+def test_nothing_is_claimed_of_a_choice_of_conditions_or_of_runs() -> None:
+    whole = model(0.3)
+    weak = np.arange(len(CONDITIONS)) < 10
+    picking = Side(
+        "mine",
+        tuple(
+            ScoreTable(CONDITIONS, {WMSE: np.where(weak, np.nan, one.values[WMSE])}, one.overall)
+            for one in whole.tables
+        ),
+    )
+    (picked,) = claims(picking, controls(), [WMSE], PASSED)
+    assert picked.text == "not shown: mine has no value in 10 conditions in which ridge has one"
+    (lucky,) = claims(whole, controls(), [WMSE], replace(PASSED, other_runs=47))
+    assert lucky.text == "not shown: 47 other runs of the same configuration were left out"
 
 
 def test_what_was_shown_is_claimed() -> None:

@@ -94,6 +94,17 @@ def test_undefined_conditions_are_left_out_for_everybody_and_counted() -> None:
     assert second.shared > first.shared
 
 
+def test_who_has_no_value_where_another_has_one_is_shown_and_not_ranked() -> None:
+    """A constant prediction has no correlation: given wherever it is unsure, it would leave the easy conditions."""
+    easy = np.arange(len(CONDITIONS)) % 2 == 0
+    picked = side("picks", 0.5).tables[0].values[WMSE]
+    picks = Side("picks", (table({WMSE: np.where(easy, picked, np.nan)}),))
+    found = compare([picks, side("answers", 0.3), side("bad", 0.0)], [WMSE])
+    assert words(found)["picks", "answers"] == "leaves conditions out"
+    assert ranks(found) == {"answers": (1, 1, 1), "bad": (2, 2, 2)}
+    assert found.metrics[0].standings[0].left_out == 20
+
+
 def test_a_difference_too_small_for_the_study_is_underpowered_not_equal() -> None:
     sides = [side("x", 0.5, noise=0.5), side("y", 0.5, noise=0.5)]
     assert set(words(compare(sides, [WMSE], spans={WMSE: 0.1})).values()) == {"underpowered"}

@@ -45,7 +45,7 @@ def case_of(controls: ControlSet, name: str, **more: object) -> Case:
         "variance": {"source": "native"},
         "conditions": {kind: kinds.count(kind) for kind in set(kinds)},
     }
-    given = {"passports": {}, "submission": "somebody", "seeds": 1} | more
+    given = {"passports": {}, "seeds": 1} | more
     return Case(document, table, controls, **given)  # type: ignore[arg-type]
 
 
@@ -61,7 +61,7 @@ def test_the_train_mean_beats_nobody(controls: ControlSet) -> None:
 
 
 def test_a_baseline_is_not_held_against_itself(controls: ControlSet) -> None:
-    assert "ridge" not in beats_controls(case_of(controls, "ridge", submission="ridge")).details["controls"]
+    assert "ridge" not in beats_controls(case_of(controls, "ridge", own="ridge")).details["controls"]
     assert "ridge" in beats_controls(case_of(controls, "ridge")).details["controls"]
 
 
@@ -160,7 +160,7 @@ def pooled(dataset: PerturbDataset, cache: Path) -> list[tuple[str, bool, bool]]
     passports = passports_of(controls)
     found = []
     for name in BASELINES:
-        case = case_of(controls, name, submission=name)
+        case = case_of(controls, name, own=name)
         bare = beats_controls(case).state == "pass"
         found.append((name, bare, beats_controls(replace(case, passports=passports)).state == "pass"))
     return found
