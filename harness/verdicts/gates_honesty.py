@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import bdtrc
 
 from harness.scoring.score_table import Floats
 from harness.statistics.intervals import Interval, paired_intervals
@@ -13,6 +15,11 @@ from harness.verdicts.gates_case import Case, Gate, paired, passed, skipped
 CANARY_P = 1e-3
 ERROR, RATIO, CORRELATION = "calibrated.mse", "calibrated.error_ratio", "calibrated.pcc_delta"
 NO_CONTROLS = "the run was scored without controls"
+COPIED = 0.1
+"""Of the noise of a condition's truth: an error below this share of it is that of a copy."""
+BY_CHANCE = 0.01
+"""Conditions that may come so near without knowing the noise: at most one in a hundred, where five genes or more vary."""
+COPIES_P = 1e-3
 
 
 def canaries_silent(case: Case) -> Gate:
@@ -35,15 +42,19 @@ def not_too_good(case: Case) -> Gate:
     """No interval lies beyond what a perfect model could reach on a truth that is itself measured with noise.
 
     The error of a perfect model is the noise of the truth, never less; its correlation with the truth is the root of the
-    truth's reliability, by Spearman and Brown from halves.
+    truth's reliability, by Spearman and Brown from halves. Who copies some conditions hides in both means: so conditions
+    whose error is next to nothing beside their noise are counted as well.
     """
     name = "not too good"
     found = {"error": _error_beyond_noise(case), "correlation": _correlation_beyond_ceiling(case)}
     known = {kind: interval for kind, interval in found.items() if interval is not None and interval.n > 1}
     if not known:
         return skipped(name, "neither the noise of the truth nor its reliability is known here", holds=True)
+    copies = _copies(case)
     beyond = [kind for kind, interval in known.items() if interval.above]
-    details = {kind: interval.document() for kind, interval in known.items()}
+    if copies.p < COPIES_P:
+        beyond.append(f"{copies.found} of {copies.n} conditions that are copies, noise included")
+    details = {kind: interval.document() for kind, interval in known.items()} | {"copies": copies._asdict()}
     number = max(interval.low for interval in known.values())
     if beyond:
         reason = f"better than a perfect model could be, by {' and '.join(beyond)}: a leak is suspected"
@@ -68,6 +79,26 @@ def noise_of_truth(case: Case) -> Floats | None:
     own = paired(case.table, copy, ERROR)[1]
     ratio = paired(case.table, copy, RATIO)[1]
     return np.asarray((own - ratio * signal) / (1 - ratio), np.float64)
+
+
+class Copies(NamedTuple):
+    """Conditions that were answered with their own noise."""
+
+    found: int
+    n: int
+    """Conditions whose noise is known."""
+    p: float
+    """Of so many by chance."""
+
+
+def _copies(case: Case) -> Copies:
+    noise, ours = noise_of_truth(case), case.table.of_kind().values.get(ERROR)
+    if noise is None or ours is None:
+        return Copies(0, 0, 1.0)
+    with np.errstate(invalid="ignore"):
+        known = (noise > 0) & np.isfinite(ours)
+        found, n = int((ours[known] < COPIED * noise[known]).sum()), int(known.sum())
+    return Copies(found, n, float(bdtrc(found - 1, n, BY_CHANCE)) if found else 1.0)
 
 
 def _error_beyond_noise(case: Case) -> Interval | None:

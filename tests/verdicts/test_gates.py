@@ -74,6 +74,20 @@ def test_the_truth_beats_all_controls_and_is_too_good(controls: ControlSet) -> N
     assert "leak" in found.reason
 
 
+def test_copies_of_some_conditions_do_not_hide_in_a_mean(controls: ControlSet) -> None:
+    honest, copy = controls["global_mean"].tables[0], controls["oracle"].tables[0]
+    case = case_of(controls, "global_mean")
+    mine, truth = honest.values["calibrated.mse"].copy(), copy.values["calibrated.mse"]
+    place = {one[:3]: i for i, one in enumerate(copy.conditions)}
+    reported = [i for i, one in enumerate(honest.conditions) if one.kind == "reported"]
+    for i in reported[: len(reported) // 4]:
+        mine[i] = truth[place[honest.conditions[i][:3]]]
+    partly = replace(honest, values={**honest.values, "calibrated.mse": mine})
+    found = not_too_good(replace(case, table=partly))
+    assert found.held
+    assert "copies, noise included" in found.reason
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_no_baseline_is_too_good(controls: ControlSet, name: str) -> None:
     assert not_too_good(case_of(controls, name)).state == "pass"
@@ -125,7 +139,10 @@ def test_a_filled_variance_is_not_judged(controls: ControlSet) -> None:
 
 def test_three_seeds_are_enough(controls: ControlSet) -> None:
     assert enough_seeds(case_of(controls, "ridge", seeds=3)).state == "pass"
-    assert "descriptive" in enough_seeds(case_of(controls, "ridge")).reason
+    assert enough_seeds(case_of(controls, "ridge", seeds=2)).state == "fail"
+    alone = enough_seeds(case_of(controls, "ridge"))
+    assert alone.state == "not applicable"
+    assert "descriptive" in alone.reason
 
 
 def test_every_gate_says_its_name_state_number_and_reason(controls: ControlSet) -> None:
