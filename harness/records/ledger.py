@@ -52,6 +52,7 @@ class Look:
     submission: SubmissionCard | None = None
     config_hash: str | None = None
     predictions_sha256: str | None = None
+    setting_hash: str | None = None
 
 
 def beside(runs: Path) -> Path:
@@ -68,6 +69,7 @@ def enter_look(
     submission: SubmissionCard | None = None,
     config_hash: str | None = None,
     predictions_sha256: str | None = None,
+    setting_hash: str | None = None,
 ) -> LookReference | None:
     """Enter that a task's truth is about to be opened; None where it is the truth of a validation task, which is free."""
     card = task.card
@@ -75,7 +77,7 @@ def enter_look(
         return None
     look = Look(
         purpose, card.name, task.hash, card.dataset.hash, card.split.hash, reason, submission, config_hash,
-        predictions_sha256,
+        predictions_sha256, setting_hash,
     )  # fmt: skip
     entry = enter(ledger, look)
     return reference(ledger, entry)
@@ -109,6 +111,7 @@ def follow(
         split_hash=look.split_hash,
         submission=None if card is None else card.name,
         content_hash=None if card is None else card.content_hash,
+        setting_hash=look.setting_hash,
         config_hash=look.config_hash,
         predictions_sha256=look.predictions_sha256,
         previous=previous or (START if last is None else last.hash),

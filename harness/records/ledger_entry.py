@@ -50,6 +50,8 @@ class Entry(Record):
     submission: str | None
     content_hash: str | None
     """Of the submission."""
+    setting_hash: str | None
+    """Of its content, variant and parameters, whatever the seed."""
     config_hash: str | None
     predictions_sha256: str | None
     previous: str

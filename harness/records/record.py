@@ -68,6 +68,13 @@ class RunConfig(Record):
         content: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude={"config_hash"})
         return self.model_copy(update={"config_hash": Digest("config").json("config", content).hexdigest()})
 
+    @property
+    def setting_hash(self) -> str:
+        """Hash of what is chosen: content, variant, parameters. Runs of another seed, or on another task, have the same."""
+        card = self.submission
+        content = {"content": card.content_hash, "variant": card.variant, "params": self.params.resolved}
+        return Digest("setting").json("setting", content).hexdigest()
+
 
 class Guarantees(Record):
     """What a run was held to; every guarantee that was asked for is either granted or missing."""

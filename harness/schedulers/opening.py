@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.contract.status import RunStatus
 from harness.errors import HarnessError
-from harness.records.ledger import enter_look
-from harness.records.ledger_entry import LookReference, Purpose
+from harness.records.ledger import enter_look, read_entries
+from harness.records.ledger_entry import LookReference, Purpose, place
 from harness.records.record import RunConfig
 from harness.records.run_folder import RunFolder, list_runs, open_run
 from harness.tasks.folder import Task
@@ -17,7 +17,7 @@ LOOKED = frozenset((RunStatus.OK, RunStatus.INCOMPLETE))
 MOST_REASON = 500
 
 
-def check_may_open_test(config: RunConfig, runs: Path, first_look: str | None) -> str:
+def check_may_open_test(config: RunConfig, runs: Path, first_look: str | None, ledger: Path) -> str:
     """Why a run may open what it asks for; on test without a validation run of its configuration, or a reason, it may not.
 
     The configuration is the submission's content, its variant, its parameters, the dataset and the split; any seed will do.
@@ -33,6 +33,7 @@ def check_may_open_test(config: RunConfig, runs: Path, first_look: str | None) -
         return ""
     if first_look is not None:
         _check_reason(first_look)
+        _check_first(config, ledger)
         return f"first look: {first_look}"
     looked = validation_run(config, runs)
     if looked is None:
@@ -54,9 +55,8 @@ def validation_run(config: RunConfig, runs: Path) -> RunFolder | None:
         if (
             record.task.eval_split == "val"
             and record.status in LOOKED
-            and record.submission.content_hash == config.submission.content_hash
             and (record.dataset.hash, record.split.hash) == (config.data_hash, config.split_hash)
-            and _same_setting(config, run)
+            and run.config().setting_hash == config.setting_hash
         ):
             return open_run(run.path, verify=True)
     return None
@@ -77,15 +77,26 @@ def enter_run(
         purpose,
         reason=reason,
         submission=config.submission,
+        setting_hash=config.setting_hash,
         config_hash=config.config_hash,
         predictions_sha256=predictions,
     )
 
 
-def _same_setting(config: RunConfig, run: RunFolder) -> bool:
-    other = run.config()
-    mine = (config.submission.variant, config.params.resolved)
-    return mine == (other.submission.variant, other.params.resolved)
+def _check_first(config: RunConfig, ledger: Path) -> None:
+    """Who saw test with one setting and asks with another has something to choose by: that is no first look."""
+    mine = config.submission
+    for entry in read_entries(ledger):
+        family = entry.submission == mine.name or entry.content_hash == mine.content_hash
+        same_truth = (entry.data_hash, entry.split_hash) == (config.data_hash, config.split_hash)
+        if entry.purpose == "submit" and family and same_truth and entry.setting_hash != config.setting_hash:
+            raise HarnessError(
+                "this is no first look: another setting of this submission has seen this test split",
+                where=place(ledger, entry.number),
+                got=f"{entry.submission}, {entry.time}, {entry.reason}",
+                expected="a submission whose content, variant and parameters are those of its first look",
+                mend="choose on validation: run it without --eval-split test, then open test without --first-look",
+            )
 
 
 def _check_reason(reason: str) -> None:

@@ -138,7 +138,7 @@ def plan_run(request: SubmitRequest) -> Plan:
         seed=request.seed,
         runtime=runtime.name,
     ).with_hash()
-    reason = check_may_open_test(config, request.runs, request.first_look)
+    reason = check_may_open_test(config, request.runs, request.first_look, request.ledger_path)
     if request.eval_split == "test":
         check_end(request.ledger_path)
     declined = declined_because(manifest.claims, dataset, split, request.eval_split, request.graphs)

@@ -214,6 +214,10 @@ def test_a_first_look_keeps_its_reason(run_harness, project):
     (entry,) = json.loads(run_harness("ledger", "show", "--submission", "zeros", "--json").stdout)
     assert entry["reason"] == "first look: a published model, nothing to choose"
     assert json.loads(run_harness("ledger", "show", "--submission", "other", "--json").stdout) == []
+    assert run_harness(*words, "another seed", "--seed", "1").returncode == 0
+    second = run_harness(*words, "a tuned one", "--param", "level=2")
+    assert second.returncode == 3
+    assert "no first look" in second.stderr
 
 
 def test_a_run_on_test_that_ends_badly_opens_nothing(run_harness, project):
