@@ -19,6 +19,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.batch:app",
         "Runs handed in together: list, status, resume, cancel, logs, collect.",
     ),
+    "sweep": (
+        "harness.cli.sweep:app",
+        "Choose a configuration on validation: launch, status, resume, aggregate.",
+    ),
+    "suite": (
+        "harness.cli.suite:app",
+        "Tasks × submissions × seeds in one report, with verdicts on claims: run, status, report.",
+    ),
     "validate": (
         "harness.cli.validate:validate",
         "Check a submission, or a predictions file against a task.",

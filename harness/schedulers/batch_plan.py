@@ -64,7 +64,7 @@ def plan_batch(
             before=[run.path.name for run in runs_of(runs, plan.config.config_hash)],
             request=request_document(plan.request),
             axes=dict(axes[number - 1]) if axes else {"seed": plan.request.seed},
-            needs=_needs(plan),
+            needs=needs_of(plan),
         )
         for number, plan in enumerate(plans, 1)
     ]
@@ -125,7 +125,8 @@ def fitting_jobs(needs: Sequence[Needs]) -> int:
     return max(1, min(cores, memory, len(needs)))
 
 
-def _needs(plan: Plan) -> Needs:
+def needs_of(plan: Plan) -> Needs:
+    """What a run asks of a machine."""
     asked = plan.manifest.resources
     return Needs(cpus=asked.cpus, memory_bytes=asked.memory_bytes, seconds=asked.seconds, gpus=asked.gpus)
 

@@ -75,7 +75,7 @@ def run_harness(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Run `harness …` in the project, in this process; a run has controls only where the test says `--controls`."""
 
     def run(*words: str, **environment: str) -> Done:
-        if words[0] == "submit" and "--controls" not in words:
+        if words[:1] == ("submit",) and "--controls" not in words:
             words = (*words, "--no-controls")
         out, err = io.StringIO(), io.StringIO()
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
