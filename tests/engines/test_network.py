@@ -30,8 +30,9 @@ class Listener:
         with contextlib.suppress(OSError):
             while True:
                 if kind == socket.SOCK_STREAM:
-                    self.socket.accept()[0].close()
-                    self.heard.append("a connection")
+                    with self.socket.accept()[0] as caller:
+                        self.heard.append("a connection")
+                        caller.recv(100)
                 else:
                     self.heard.append(self.socket.recvfrom(100)[0])
 
@@ -113,4 +114,30 @@ def test_the_listeners_can_be_heard_at_all(listeners):
             caller.connect(one.address)
             caller.send(b"hello")
             if name != "udp":
-                caller.recv(1)
+                assert caller.recv(1) == b""
+
+
+def test_no_socket_of_a_kind_that_passes_through_namespaces_can_be_opened(confined):
+    """AF_VSOCK reaches the host of a virtual machine from inside any network namespace."""
+    ran = confined("""
+        import socket
+        kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW)
+        opened = lambda family: any(attempt(lambda: socket.socket(family, kind))[0] == "done" for kind in kinds)
+        tell([family for family in (*range(3, 10), *range(11, 16), *range(17, 50)) if opened(family)])
+        """)
+    assert ran.outcome.status is RunStatus.OK, ran.log
+    assert ran.told == []
+
+
+def test_a_run_can_talk_to_itself(confined):
+    ran = confined("""
+        import socket
+        with socket.socket() as server, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM):
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            with socket.create_connection(server.getsockname()) as caller:
+                caller.sendall(b"x")
+                tell(server.accept()[0].recv(1).decode())
+        """)
+    assert ran.outcome.status is RunStatus.OK, ran.log
+    assert ran.told == "x"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 
+from harness.runtimes.sandbox.first import FAMILIES
+
 CLONE_NEWUSER = 0x10000000
 ENOSYS = 38
 REFUSED = (
@@ -27,10 +29,15 @@ def profile(*, hide_clone3: bool) -> str:
     Apptainer refuses every call with one and the same error, on which no C library falls back: it must keep `clone3`.
     """
     new_user = {"index": 0, "value": CLONE_NEWUSER, "valueTwo": CLONE_NEWUSER, "op": "SCMP_CMP_MASKED_EQ"}
-    rules = [
+    rules: list[dict[str, object]] = [
         {"names": list(REFUSED), "action": "SCMP_ACT_ERRNO"},
         {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "args": [new_user]},
     ]
+    others = [
+        {"index": 0, "value": n, "op": "SCMP_CMP_EQ"} for n in range(max(FAMILIES)) if n not in FAMILIES
+    ]
+    others.append({"index": 0, "value": max(FAMILIES), "op": "SCMP_CMP_GT"})
+    rules += [{"names": ["socket"], "action": "SCMP_ACT_ERRNO", "args": [other]} for other in others]
     if hide_clone3:
         rules.append({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS})
     return json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})

@@ -27,16 +27,19 @@ FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 NAMESPACES = 0x7E020000
 """The flags of `clone` that make a namespace."""
 ERRNO, ALLOW = 0x00050000, 0x7FFF0000
-EPERM, ENOSYS = 1, 38
-MACHINES: dict[str, tuple[int, int, list[int]]] = {
-    # name: (audit architecture, clone, [unshare, setns, mount, umount2, pivot_root, chroot, ptrace, bpf, perf_event_open,
-    #        keyctl, add_key, request_key, userfaultfd, open_by_handle_at])
-    "x86_64": (0xC000003E, 56, [272, 308, 165, 166, 155, 161, 101, 321, 298, 250, 248, 249, 323, 304]),
-    "aarch64": (0xC00000B7, 220, [97, 268, 40, 39, 41, 51, 117, 280, 241, 219, 217, 218, 282, 265]),
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
+MACHINES: dict[str, tuple[int, int, int, list[int]]] = {
+    # name: (audit architecture, clone, socket, [unshare, setns, mount, umount2, pivot_root, chroot, ptrace, bpf,
+    #        perf_event_open, keyctl, add_key, request_key, userfaultfd, open_by_handle_at])
+    "x86_64": (0xC000003E, 56, 41, [272, 308, 165, 166, 155, 161, 101, 321, 298, 250, 248, 249, 323, 304]),
+    "aarch64": (0xC00000B7, 220, 198, [97, 268, 40, 39, 41, 51, 117, 280, 241, 219, 217, 218, 282, 265]),
 }
 EVERYWHERE = [425, 426, 427, 428, 429, 430, 431, 432, 433, 442]
 """io_uring and the newer ways to mount, of one number on all machines."""
 CLONE3 = 435
+FAMILIES = (1, 2, 10, 16)
+"""Unix, IPv4, IPv6, netlink: the sockets that a network namespace holds. Those of a virtual machine to its host
+(AF_VSOCK) pass through every namespace."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -163,16 +166,19 @@ def allow(ruleset: int, place: str, rights: int) -> None:
 
 
 def refuse_calls() -> None:
-    """Refuse the system calls that make namespaces, mount, trace, or are a wide door into the kernel."""
+    """Refuse the system calls that make namespaces, mount, trace, or are a wide door into the kernel or out of it."""
     machine = MACHINES.get(os.uname().machine)
     if machine is None:
         return
-    architecture, clone, refused = machine
+    architecture, clone, socket, refused = machine
     code = [(0x20, 0, 0, 4), (0x15, 1, 0, architecture), (0x06, 0, 0, ERRNO | EPERM), (0x20, 0, 0, 0)]
     code += [(0x35, 0, 1, 0x40000000), (0x06, 0, 0, ERRNO | ENOSYS)]
     code += [(0x15, 0, 1, CLONE3), (0x06, 0, 0, ERRNO | ENOSYS)]
     for call in [*refused, *EVERYWHERE]:
         code += [(0x15, 0, 1, call), (0x06, 0, 0, ERRNO | EPERM)]
+    code += [(0x15, 0, len(FAMILIES) + 3, socket), (0x20, 0, 0, 16)]
+    code += [(0x15, len(FAMILIES) - n, 0, family) for n, family in enumerate(FAMILIES)]
+    code += [(0x06, 0, 0, ERRNO | EAFNOSUPPORT), (0x06, 0, 0, ALLOW)]
     code += [(0x15, 0, 3, clone), (0x20, 0, 0, 16), (0x45, 0, 1, NAMESPACES), (0x06, 0, 0, ERRNO | EPERM)]
     code += [(0x06, 0, 0, ALLOW)]
     text = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
