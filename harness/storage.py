@@ -9,7 +9,7 @@ import socket
 import tomllib
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def new_folder(target: Path, *, kind: str) -> Iterator[Path]:
             raise
         _sync_folder(target.parent)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def scratch_folder(near: Path) -> Iterator[Path]:
     try:
         yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
 
 def refuse_existing(target: Path, *, kind: str) -> None:
@@ -188,7 +188,7 @@ def sweep_partials(folder: Path) -> None:
     """Remove what killed processes of this machine left half-made in a folder."""
     for entry in dead_partials(folder):
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
+            remove_tree(entry)
         else:
             entry.unlink(missing_ok=True)
 
@@ -202,6 +202,29 @@ def dead_partials(folder: Path) -> list[Path]:
         if host == _host() and pid.isdigit() and not _alive(int(pid)):
             dead.append(entry)
     return sorted(dead)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder whatever is in it, as far as this user may; one that is not there is no fault.
+
+    What a program left may be nested so deep that no path reaches its end and no recursion gets there, or closed to its
+    own owner: each folder inside is opened, lifted out beside the first, and emptied there.
+    """
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    waiting = [folder] if folder.is_dir() and not folder.is_symlink() else []
+    while waiting:
+        emptied = waiting.pop()
+        with suppress(OSError):
+            emptied.chmod(0o700)
+            for entry in list(os.scandir(emptied)):
+                if entry.is_dir(follow_symlinks=False):
+                    os.chmod(entry.path, 0o700)
+                    waiting.append(folder.with_name(f"{folder.name}~{uuid.uuid4().hex[:8]}"))
+                    os.rename(entry.path, waiting[-1])
+                else:
+                    os.unlink(entry.path)
+            emptied.rmdir()
 
 
 def _partial_sibling(path: Path) -> Path:

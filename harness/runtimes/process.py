@@ -7,7 +7,6 @@ the whole family of processes ended together. What the sandbox gives here is fou
 from __future__ import annotations
 
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from harness.runtimes.protocol import IsolationLevel, Job, Limits, Offer, OnProg
 from harness.runtimes.sandbox.cgroup import make_cgroup
 from harness.runtimes.sandbox.enclose import enclose, held_to
 from harness.runtimes.sandbox.layers import MEND, Layer, LayerName, best_layer, try_layer
-from harness.runtimes.sandbox.readable import hand_over
 from harness.runtimes.sandbox.view import Program
 from harness.runtimes.supervision import supervise
+from harness.runtimes.written import give_to
+from harness.storage import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,16 @@ class ProcessRuntime:
 def run_program(program: Program, job: Job, layer: Layer, on_progress: OnProgress | None = None) -> Outcome:
     """Run any program on a job under a layer."""
     job.output.mkdir(parents=True, exist_ok=True)
-    parent = job.output.absolute().parent
     uid = layer.bubblewrap.uid if layer.bubblewrap is not None else None
-    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=parent, ignore_cleanup_errors=True) as scratch:
-        start = enclose(program, job, layer, Path(scratch))
+    with scratch_folder(job.output) as scratch:
+        start = enclose(program, job, layer, scratch)
         if uid is None:
             return supervise(start, job, on_progress)
-        hand_over(job.output, uid)
+        give_to(job.output, uid, uid)
         try:
             return supervise(start, job, on_progress)
         finally:
-            hand_over(job.output, 0)
+            give_to(job.output, 0, 0)
 
 
 def layer_named(name: LayerName | None) -> Layer:

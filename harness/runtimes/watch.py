@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import psutil
 
 from harness.contract.status import RunStatus
 from harness.runtimes.protocol import Limits
+from harness.runtimes.written import excess
 
 OUTPUT_EVERY_SECONDS = 0.25
 OUTPUT_SHARE = 20
@@ -82,16 +82,10 @@ class Watch:
 
     def _look_at_output(self) -> Breach | None:
         started = time.monotonic()
-        size = folder_bytes(self._output)
+        too_much = excess(self._output, self._limits)
         ended = time.monotonic()
         self._next_output_look = ended + max(OUTPUT_EVERY_SECONDS, OUTPUT_SHARE * (ended - started))
-        if size <= self._limits.output_bytes:
-            return None
-        return Breach(
-            RunStatus.FAILED,
-            f"its output folder holds {_mib(size)}, the limit is {_mib(self._limits.output_bytes)}",
-            polite=False,
-        )
+        return None if too_much is None else Breach(RunStatus.FAILED, too_much, polite=False)
 
 
 def tree_rss(root: int) -> int:
@@ -106,18 +100,6 @@ def tree_rss(root: int) -> int:
             total += process.memory_info().rss
         except psutil.Error:
             continue
-    return total
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes on disk of everything in a folder; links are not followed, holes are not counted."""
-    total = 0
-    for root, _, files in os.walk(folder):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(root, name)).st_blocks * 512
-            except OSError:
-                continue
     return total
 
 

@@ -22,7 +22,8 @@ from harness.contract.status import RunStatus
 from harness.records.record import Guarantees
 from harness.records.run_folder import LOG_FILE, attempt_is_recorded
 from harness.runtimes.protocol import OFFICIAL, Guarantee, Outcome
-from harness.storage import make_folder, new_folder, read_json, write_json
+from harness.runtimes.written import DEEPEST, written
+from harness.storage import make_folder, new_folder, read_json, remove_tree, write_json
 
 STEPS = ".steps"
 NOT_SAID = "the runtime does not say that it gives this"
@@ -132,22 +133,24 @@ def _execute(folder: Path, config_hash: str, run: Callable[[Path, Path], Outcome
 def make_plain(folder: Path) -> None:
     """Leave only readable files and folders of what a submission wrote, all of them the harness's own.
 
-    A pipe would block whoever opens it. A file that has another name elsewhere, or that somebody still writes to, could
-    change under the scorer and in the finished run: it is replaced by a copy.
+    What lies too deep for a path to say goes. A pipe would block whoever opens it. A file that has another name
+    elsewhere, or that somebody still writes to, could change under the scorer and in the finished run: it is replaced by
+    a copy.
     """
     folder.chmod(0o700)
-    for root, folders, files in os.walk(folder):
-        for name in [*folders, *files]:
-            path = Path(root, name)
-            mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                path.chmod(0o700)
-            elif stat.S_ISREG(mode):
-                path.chmod(0o644)
-                if not _is_own(path):
-                    _copy_in_place(path)
-            else:
-                path.unlink()
+    for entry, level in written(folder):
+        path = Path(entry.path)
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode) and level == DEEPEST:
+            remove_tree(path)
+        elif stat.S_ISDIR(mode):
+            path.chmod(0o700)
+        elif stat.S_ISREG(mode):
+            path.chmod(0o644)
+            if not _is_own(path):
+                _copy_in_place(path)
+        else:
+            path.unlink()
 
 
 def _is_own(path: Path) -> bool:

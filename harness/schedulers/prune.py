@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from harness.contract.status import RunStatus
 from harness.records.run_folder import CLAIM, MODEL, list_runs
 from harness.schedulers.batch_markers import waiting_configurations
 from harness.schedulers.execution import STEPS
-from harness.storage import dead_partials
+from harness.storage import dead_partials, remove_tree
 
 SCORED = frozenset((RunStatus.OK, RunStatus.INCOMPLETE, RunStatus.HELD))
 CLAIM_SECONDS = 3600
@@ -48,11 +47,11 @@ def prunable(runs: Path, *, keep_models: int, failed: bool) -> list[Piece]:
 def remove(piece: Piece) -> None:
     """Remove a piece; a whole run disappears in one step, so that a half-removed one is never seen."""
     if piece.path.name == MODEL or piece.path.name.startswith("."):
-        shutil.rmtree(piece.path)
+        remove_tree(piece.path)
         return
     hidden = piece.path.with_name(f".removed-{piece.path.name}")
     piece.path.rename(hidden)
-    shutil.rmtree(hidden)
+    remove_tree(hidden)
 
 
 def _old_claims(runs: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.contract.status import RunStatus
+from harness.settings import load_settings
 
 SEARCH = """
 import pwd, stat
@@ -143,3 +144,39 @@ def test_a_link_in_the_output_is_not_followed_by_the_harness(confined, world):
     make_plain(ran.job.output)
     assert predictions_in(ran.job.output) is None
     assert list(ran.job.output.iterdir()) == []
+
+
+def test_stores_in_the_folder_of_the_submission_stay_hidden(confined, world, monkeypatch):
+    """A project whose root is the submission folder: what lies below it is still not the submission's to read."""
+    root = world / "submission"
+    for place in ("data/demo", "runs/other"):
+        (root / place).mkdir(parents=True)
+        (root / place / "truth.npy").write_text("SECRET")
+    (root / "data/.images").symlink_to(
+        load_settings().data.absolute() / ".images"
+    )  # images take long to make
+    (root / "harness.toml").write_text("")
+    (root / "own.txt").write_text("its own")
+    monkeypatch.chdir(root)
+    ran = confined("""
+        def files():
+            return [os.path.join(folder, name) for folder, _, names in os.walk(".") for name in names]
+        tell({"files": files(), "own": open("own.txt").read()})
+        """)
+    assert ran.outcome.status is RunStatus.OK, ran.outcome.detail + ran.log
+    assert "./own.txt" in ran.told["files"]
+    assert [name for name in ran.told["files"] if "truth" in name] == []
+
+
+def test_folders_that_others_may_not_read_are_readable_for_the_run(confined, world):
+    """The umask of a careful user: the run may be somebody else than who started it."""
+    (world / "submission").mkdir()
+    (world / "submission/own.txt").write_text("its own")
+    task = world / "data/.tasks/t/public"
+    for path in (world / "submission", world / "submission/own.txt", task, task / "private.txt"):
+        path.chmod(0o700)
+    ran = confined("""
+        tell([open("own.txt").read(), open(TASK + "/private.txt").read()])
+        """)
+    assert ran.outcome.status is RunStatus.OK, ran.outcome.detail + ran.log
+    assert ran.told == ["its own", "for the submission alone"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness.contract.status import RunStatus
+from harness.schedulers.execution import make_plain
 
 HOG = "held = bytearray(400 << 20); held[::4096] = b'x' * len(held[::4096]); time.sleep(30)"
 
@@ -78,6 +81,35 @@ def test_one_file_over_the_limit_cannot_be_written(run):
     )
     assert ran.outcome.status is RunStatus.FAILED
     assert (ran.job.output / "big").stat().st_size <= 12 << 20
+
+
+def test_a_tree_too_deep_for_any_path_ends_the_run(run):
+    """No walk by recursion, and none by path, gets to its end."""
+    ran = run("""
+        os.chdir(OUTPUT)
+        for _ in range(2500):
+            os.mkdir("a")
+            os.chdir("a")
+        open("hidden", "wb").write(b"x" * (1 << 20))
+        """)
+    assert ran.outcome.status is RunStatus.FAILED
+    assert "nested deeper than 32 levels" in ran.outcome.detail
+    make_plain(ran.job.output)
+    assert sum(len(folders) for _, folders, _ in os.walk(ran.job.output)) <= 32
+
+
+def test_a_flood_of_empty_files_ends_the_run(run, monkeypatch):
+    monkeypatch.setattr("harness.runtimes.written.MOST_ENTRIES", 500)
+    ran = run("""
+        for i in range(10_000_000):
+            open(OUTPUT + f"/{i}", "w").close()
+        """)
+    assert ran.outcome.status is RunStatus.FAILED
+    assert "files and folders" in ran.outcome.detail
+
+
+def test_more_processors_than_the_machine_has_are_no_fault(run):
+    assert run("pass", cpus=1000).outcome.status is RunStatus.OK
 
 
 def test_many_files_over_the_limit_end_the_run(run):

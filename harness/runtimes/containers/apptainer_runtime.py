@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +39,7 @@ from harness.runtimes.protocol import (
 )
 from harness.runtimes.sandbox.cgroup import Cgroup, make_cgroup
 from harness.runtimes.supervision import Start, supervise
+from harness.storage import scratch_folder
 
 OWN_FAULT = 255
 """Apptainer's exit code for everything that is its own fault; a submission may use it too, without these words."""
@@ -104,23 +104,19 @@ class ApptainerRuntime:
         sif = _job_image(job, on_progress)
         if job.manifest.resources.gpus:
             _gpus_inside(program, sif, job.manifest.resources.gpus)
-        job.output.mkdir(parents=True, exist_ok=True)
-        parent = job.output.absolute().parent
-        with (
-            tempfile.TemporaryDirectory(
-                prefix=".scratch-", dir=parent, ignore_cleanup_errors=True
-            ) as scratch,
-            layout.handed_over(job.output),
-        ):
+        with scratch_folder(job.output) as scratch, layout.handed_over(job.output):
+            shown = layout.readable_inside(job, scratch)
             cgroup = make_cgroup(job.limits)
-            private = Path(scratch, "tmp")
-            private.mkdir()
-            argv = command(program, sif, job, private, cgroup)
-            granted, missing = guarantees(program, _version(program), sif, cgroup)
+            try:
+                argv = command(program, sif, shown, scratch, cgroup)
+                granted, missing = guarantees(program, _version(program), sif, cgroup)
+            except BaseException:
+                cgroup.remove()
+                raise
             start = Start(
                 argv=tuple(argv),
                 environment=client_environment(layout.environment(job)),
-                folder=parent,
+                folder=scratch.parent,
                 isolation="container",
                 # what it says of a signal is what a shell says, and it is not asked to stop itself
                 wrapped=True,
@@ -134,12 +130,14 @@ class ApptainerRuntime:
 def command(program: str, sif: Sif, job: Job, scratch: Path, cgroup: Cgroup) -> list[str]:
     """The whole command line of a run."""
     own = layout.brings_its_image(job)
-    binds = layout.binds(job)
+    binds = layout.binds(job, scratch)
+    private = scratch / "tmp"
+    private.mkdir()
     if can_mount():
-        binds += [Bind(scratch, place, writable=True) for place in PRIVATE_FOLDERS]
+        binds += [Bind(private, place, writable=True) for place in PRIVATE_FOLDERS]
     options = hardened(binds, sif.workdir if own else layout.SUBMISSION, gpus=job.manifest.resources.gpus)
     if os.geteuid() == 0:
-        filter_file = scratch.with_name(scratch.name + ".seccomp")
+        filter_file = scratch / "seccomp.json"
         filter_file.write_text(profile(hide_clone3=False))
         options += ["--security", f"seccomp:{filter_file}"]
     if Guarantee.MEMORY not in cgroup.granted and takes_limits(program, sif):
@@ -149,7 +147,7 @@ def command(program: str, sif: Sif, job: Job, scratch: Path, cgroup: Cgroup) -> 
     else:
         words = [*(sif.argv or () if own else ()), *layout.argv(job)]
         argv = [program, "--quiet", "exec", *options, str(sif.path), "/bin/sh", "-c", ENTRY, "sh", *words]
-    return with_private_tmp(argv, scratch, job.limits.tmp_bytes) if can_mount() else argv
+    return with_private_tmp(argv, private, job.limits.tmp_bytes) if can_mount() else argv
 
 
 def guarantees(

@@ -33,6 +33,8 @@ class Image:
     command: tuple[str, ...]
     workdir: str | None
     labels: Mapping[str, str]
+    volumes: tuple[str, ...] = ()
+    """Places for which an engine makes a writable folder on its own disk, unless something else is mounted there."""
 
 
 def base_image() -> str:
@@ -73,6 +75,7 @@ def find_image(engine: Engine, name: str) -> Image | None:
                 tuple(config.get("Cmd") or ()),
                 config.get("WorkingDir") or None,
                 config.get("Labels") or {},
+                tuple(config.get("Volumes") or ()),
             )
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ import harness.sdk
 from harness.contract.content import package_source
 from harness.runtimes.environment import THREAD_CAPS
 from harness.runtimes.protocol import Job
+from harness.runtimes.sandbox import view
+from harness.runtimes.sandbox.readable import readable_job
+from harness.runtimes.sandbox.view import hidden_in, stores
+from harness.runtimes.written import give_to
 from harness.storage import canonical_json
 
 TASK = "/task"
@@ -37,8 +41,11 @@ def brings_its_image(job: Job) -> bool:
     return job.manifest.run.image is not None or job.manifest.run.build is not None
 
 
-def binds(job: Job) -> list[Bind]:
-    """Everything of the host that exists inside: the task, the output, and for module and command what they run."""
+def binds(job: Job, scratch: Path) -> list[Bind]:
+    """Everything of the host that exists inside: the task, the output, and for module and command what they run.
+
+    The harness's own stores are hidden by an empty folder, made in `scratch`, where they lie in one of these.
+    """
     seen = [Bind(job.task.absolute(), TASK), Bind(job.output.absolute(), OUTPUT, writable=True)]
     if brings_its_image(job):
         return seen
@@ -47,7 +54,17 @@ def binds(job: Job) -> list[Bind]:
     for package in job.manifest.run.packages:
         source = package_source(package)
         seen.append(Bind(source, f"{LIBRARY}/{source.name}"))
-    return seen
+    empty = scratch / "empty"
+    empty.mkdir(mode=0o755)
+    covered = hidden_in(
+        (view.Bind(bind.source, bind.target) for bind in seen if not bind.writable), stores(job)
+    )
+    return [*seen, *(Bind(empty, place) for place in covered)]
+
+
+def readable_inside(job: Job, scratch: Path) -> Job:
+    """The job with folders that the payload can read, who may be somebody else than the harness."""
+    return job if user_inside()[0] == os.geteuid() else readable_job(job, scratch)
 
 
 def argv(job: Job) -> list[str]:
@@ -102,12 +119,4 @@ def handed_over(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _take_back(output, os.geteuid(), os.getegid())
-
-
-def _take_back(folder: Path, uid: int, gid: int) -> None:
-    os.chown(folder, uid, gid)
-    for root, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            with suppress(OSError):
-                os.chown(os.path.join(root, name), uid, gid, follow_symlinks=False)
+        give_to(output, os.geteuid(), os.getegid())

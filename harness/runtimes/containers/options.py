@@ -10,6 +10,9 @@ from typing import Any
 from harness.runtimes.containers.layout import Bind, user_inside
 from harness.runtimes.protocol import Limits
 
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108  Podman makes the second one writable without limit
+CPU_PERIOD = 100_000
+"""Microseconds."""
 MAX_OPEN_FILES = 16_384
 MAX_USER_PROCESSES = 4_096
 """Of one user on the whole host; a single run is held by the limit on its own processes."""
@@ -32,6 +35,8 @@ class Spec:
     seccomp: str | None = None
     """Docker takes a filter itself, Podman the path of one; without any the engine's own holds."""
     user: tuple[int, int] = field(default_factory=user_inside)
+    volumes: Sequence[str] = ()
+    """Places that the image wants to write to: in memory and of limited size, like `/tmp`."""
 
 
 def host_config(spec: Spec) -> dict[str, Any]:
@@ -51,7 +56,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
             Mount(bind.target, str(bind.source), type="bind", read_only=not bind.writable)
             for bind in spec.binds
         ],
-        "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={limits.tmp_bytes},mode=1777"},  # noqa: S108
+        "tmpfs": dict.fromkeys(
+            (*TEMPORARY, *spec.volumes), f"rw,nosuid,nodev,size={limits.tmp_bytes},mode=1777"
+        ),
         "shm_size": min(limits.tmp_bytes, limits.memory_bytes),
         # no rights: no capability, none to be gained by setuid programs, a filter of system calls
         "cap_drop": ["ALL"],
@@ -60,7 +67,9 @@ def host_config(spec: Spec) -> dict[str, Any]:
         # limits; without swap the limit on memory is what it says
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
-        "nano_cpus": int(limits.cpus * 1e9),
+        # as a share of time: a number of processors is refused where the machine has fewer
+        "cpu_period": CPU_PERIOD,
+        "cpu_quota": int(limits.cpus * CPU_PERIOD),
         "pids_limit": limits.pids,
         # to name one is to drop Podman's defaults of the others, so all are named
         "ulimits": [

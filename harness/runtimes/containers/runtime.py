@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 from harness.contract.status import RunStatus
 from harness.errors import HarnessError
@@ -24,6 +25,7 @@ from harness.runtimes.containers.seccomp import profile
 from harness.runtimes.containers.watch import ContainerWatch
 from harness.runtimes.ending import read_ending
 from harness.runtimes.protocol import Guarantee, IsolationLevel, Job, Offer, OnProgress, Outcome
+from harness.storage import scratch_folder
 
 NOT_STARTED = (1, 127)
 INIT_SAID = re.compile(
@@ -85,8 +87,8 @@ class EngineRuntime:
         if wanted:
             gpus_inside(engine, wanted)
         watch = ContainerWatch(job.output, job.limits)
-        with layout.handed_over(job.output):
-            spec = container_spec(engine, image, job)
+        with scratch_folder(job.output) as scratch, layout.handed_over(job.output):
+            spec = container_spec(engine, image, layout.readable_inside(job, scratch), scratch)
             with filter_for(engine) as seccomp:
                 ended = run_container(engine, replace(spec, seccomp=seccomp), job, watch, on_progress)
         granted = guarantees(engine)
@@ -108,14 +110,15 @@ def filter_for(engine: Engine) -> Iterator[str | None]:
             yield file.name
 
 
-def container_spec(engine: Engine, image: Image, job: Job) -> Spec:
+def container_spec(engine: Engine, image: Image, job: Job, scratch: Path) -> Spec:
     """What of a job goes into its container."""
     own = layout.brings_its_image(job)
     return Spec(
         image=image.digest,
         argv=layout.argv(job),
         environment=layout.environment(job),
-        binds=layout.binds(job),
+        binds=layout.binds(job, scratch),
+        volumes=image.volumes,
         limits=job.limits,
         workdir=image.workdir if own else layout.SUBMISSION,
         # an image without an entry point is started by its command, which plain arguments would replace

@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.contract.status import RunStatus
 from harness.runtimes.containers.cgroup import MemoryCount
 from harness.runtimes.protocol import Limits
-from harness.runtimes.watch import Breach, count_oom_kills, folder_bytes
+from harness.runtimes.watch import Breach, count_oom_kills
+from harness.runtimes.written import excess
 
 OUTPUT_EVERY_SECONDS = 0.25
 
@@ -61,13 +62,8 @@ class ContainerWatch:
 
     def look_at_output(self) -> Breach | None:
         """Whether it wrote more than it may."""
-        size = folder_bytes(self._output)
-        if size <= self._limits.output_bytes:
-            return None
-        held, limit = size / 2**20, self._limits.output_bytes / 2**20
-        return Breach(
-            RunStatus.FAILED, f"its output folder holds {held:.0f} MiB, the limit is {limit:.0f} MiB", False
-        )
+        too_much = excess(self._output, self._limits)
+        return None if too_much is None else Breach(RunStatus.FAILED, too_much, polite=False)
 
     def engine_counted_kill(self) -> bool:
         """Whether a process of this container was ended for lack of memory, and of no other."""

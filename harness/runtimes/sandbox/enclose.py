@@ -12,7 +12,7 @@ from harness.runtimes.protocol import Guarantee, Job, Limits
 from harness.runtimes.sandbox.cgroup import Cgroup, make_cgroup
 from harness.runtimes.sandbox.landlock import rules_inside, rules_outside
 from harness.runtimes.sandbox.layers import Layer, first_program
-from harness.runtimes.sandbox.readable import readable_folder
+from harness.runtimes.sandbox.readable import readable_job
 from harness.runtimes.sandbox.view import (
     FIRST_PROGRAM,
     HOME,
@@ -34,11 +34,7 @@ def enclose(program: Program, job: Job, layer: Layer, scratch: Path) -> Start:
     """Everything that starts a run; `scratch` is a folder of its own that is removed afterwards."""
     if layer.bubblewrap is not None and layer.bubblewrap.uid is not None:
         # its new user has no right but those that everybody has
-        job = replace(
-            job,
-            folder=readable_folder(job.folder, scratch / "submission"),
-            task=readable_folder(job.task, scratch / "task"),
-        )
+        job = readable_job(job, scratch)
     cgroup = make_cgroup(job.limits)
     try:
         return _start(program, job, layer, cgroup, scratch)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
-import importlib.util
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import harness
+from harness.contract.content import package_source
 from harness.runtimes.protocol import Job
 from harness.settings import load_settings
 
@@ -92,29 +93,31 @@ def view_of(job: Job, program: Program) -> View:
     package = Path(harness.__file__).parent
     sdk = [Bind(package / file, str(package / file)) for file in SDK_FILES]
     binds = [*(Bind(path, str(path)) for path in (*shown, *system)), *own]
-    covered = _covered(binds, [package], job)
+    covered = hidden_in(binds, [*stores(job), package])
     return View((*binds, *sdk), tuple(links), covered, _devices(job))
 
 
-def _covered(binds: list[Bind], more: list[Path], job: Job) -> tuple[str, ...]:
-    """The insides of the harness's own stores, where one happens to lie in a visible place."""
+def stores(job: Job) -> list[Path]:
+    """The harness's own folders with data, truth, splits and runs, and whatever lies beside this job's task and output."""
     settings = load_settings()
-    stores = [settings.data, settings.runs, settings.splits, job.task.parent, job.output.parent]
-    found = []
-    for store in (*(path.resolve() for path in stores), *more):
-        for bind in binds:
-            if store.is_dir() and store.is_relative_to(bind.source) and store != bind.source:
-                found.append(str(Path(bind.inside) / store.relative_to(bind.source)))
-    return tuple(dict.fromkeys(found))
+    own = (settings.data, settings.runs, settings.splits, job.task.parent, job.output.parent)
+    return [path.resolve() for path in own if path.is_dir()]
+
+
+def hidden_in(binds: Iterable[Bind], places: Iterable[Path]) -> tuple[str, ...]:
+    """The names inside of places that happen to lie in what is bound, and are to be covered there."""
+    found = [
+        Path(bind.inside) / place.relative_to(bind.source.resolve())
+        for bind in binds
+        for place in places
+        if place.is_relative_to(bind.source.resolve()) and place != bind.source.resolve()
+    ]
+    return tuple(str(one) for one in dict.fromkeys(found) if not any(other in one.parents for other in found))
 
 
 def _packages(job: Job) -> list[Path]:
     """Folders of the packages that belong to the submission but lie elsewhere, found without importing them."""
-    found = []
-    for name in job.manifest.run.packages:
-        spec = importlib.util.find_spec(name)
-        found += [Path(place) for place in (spec.submodule_search_locations or ()) if spec] if spec else []
-    return found
+    return [package_source(name) for name in job.manifest.run.packages]
 
 
 def _outermost(paths: list[Path]) -> list[Path]:
