@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WORKERS ?= 2
 SUBMISSION ?= submissions/baselines/ridge
 
 .PHONY: help demo test test-long lint format bench docs clean
@@ -14,7 +15,7 @@ demo: $(VENV)/.installed  ## Set up, then run a submission on the built-in demo 
 	$(BIN)/harness submit $(SUBMISSION)
 
 test: $(VENV)/.installed-dev  ## Run the fast tests.
-	$(BIN)/python -m pytest -q -m "not long"
+	$(BIN)/python -m pytest -q -m "not long" -n $(WORKERS) --dist loadfile
 
 test-long: $(VENV)/.installed-dev  ## Run the tests that take minutes: a million cells, 200 killed processes, a 1 GB file.
 	$(BIN)/python -m pytest -q -m long
