@@ -58,17 +58,16 @@ def show(
 
     Example: `harness runs show last`
     """
-    from harness.cli.scores import print_scores
     from harness.cli.show import print_card, print_json
+    from harness.cli.standing import print_run_scores
     from harness.cli.submit import isolation_line
     from harness.records.run_folder import find_run, open_run
     from harness.settings import load_settings
 
     found = open_run(find_run(load_settings().runs, run).path, verify=True)
-    metrics = found.metrics()
     record = found.record
     if as_json:
-        print_json({"record": record.model_dump(mode="json", by_alias=True), "metrics": metrics})
+        print_json({"record": record.model_dump(mode="json", by_alias=True), "metrics": found.metrics()})
         return
     print_card(
         record.run,
@@ -89,8 +88,7 @@ def show(
             "revision": f"{record.provenance.git_revision or '–'}{' (changed)' if record.provenance.git_dirty else ''}",
         },
     )
-    if metrics is not None:
-        print_scores("Scores", metrics)
+    print_run_scores("Scores", found)
 
 
 @app.command()

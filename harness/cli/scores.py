@@ -46,14 +46,19 @@ def headline(document: Mapping[str, Any]) -> list[str]:
 
 def print_scores(title: str, document: Mapping[str, Any], panels: Sequence[str] = ()) -> None:
     """The headline of one scored run, or whole panels, and what has to be said beside them."""
-    import typer
-
     from harness.cli.show import print_table
 
     names = [f"{panel}.{metric}" for panel in panels for metric in _global(document, panel)]
     names = names or headline(document)
     columns = ["metric", "panel", "value", "conditions", "in distribution"]
     print_table(title, columns, score_rows(document, names))
+    print_remarks(document, names)
+
+
+def print_remarks(document: Mapping[str, Any], names: Sequence[str]) -> None:
+    """What has to be said beside some scores: why one has no value, where the variance comes from, what forbids a rank."""
+    import typer
+
     for name in names:
         panel, _, metric = name.partition(".")
         summary = _global(document, panel)[metric]

@@ -262,19 +262,21 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 
 def _print_run(run: RunFolder, as_json: bool) -> None:
-    from harness.cli.scores import print_scores
     from harness.cli.show import print_json
+    from harness.cli.standing import print_run_scores
 
-    metrics = run.metrics()
     path = _shown(run.path)
     if as_json:
         print_json(
-            {"path": path, "record": run.record.model_dump(mode="json", by_alias=True), "metrics": metrics}
+            {
+                "path": path,
+                "record": run.record.model_dump(mode="json", by_alias=True),
+                "metrics": run.metrics(),
+            }
         )
         return
     record = run.record
-    if metrics is not None:
-        print_scores(f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", metrics)
+    print_run_scores(f"{record.submission.name} on {record.task.name}, {record.task.eval_split}", run)
     typer.echo(f"isolation: {isolation_line(record)}")
     if record.look is not None:
         typer.echo(f"test: {record.look.sentence}")
