@@ -132,3 +132,12 @@ def test_a_baseline_passes_the_whole_audit(name: str) -> None:
     page = audit(Subject.of(BASELINES / name))
     assert {one.check for one in page.findings} == set(CHECKS)
     assert "fail" not in states(page).values()
+
+
+def test_a_submission_that_reads_the_graph_is_asked_whether_it_helps() -> None:
+    page = audit(Subject.of(Path(__file__).parent / "neighbours"), checks=("shuffled graph",))
+    (finding,) = page.findings
+    assert finding.state in ("pass", "fail")
+    assert "calibrated.wmse gains" in finding.reason
+    assert finding.number is not None
+    assert abs(finding.number) > 0, "the graph that it was given decides what it says"
