@@ -43,6 +43,9 @@ def build(
     base: str = typer.Option(None, help="The image to build on: the argument BASE of the file."),
     arg: list[str] = typer.Option([], help="NAME=VALUE: another argument of the file. Repeatable."),
     online: bool = typer.Option(False, "--online", help="Let the steps of the build use the network."),
+    trust: bool = typer.Option(
+        False, "--trust", help="Build a submission's definition file (.def), whose steps reach this machine."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be built, and build nothing."),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -57,7 +60,7 @@ def build(
     from harness.cli.show import print_json
     from harness.runtimes.containers.build import build as build_planned
 
-    plan, chosen = _plan(target, engine, name, _arguments(arg, base), online)
+    plan, chosen = _plan(target, engine, name, _arguments(arg, base), online, trust)
     told: dict[str, Any] = {
         "name": plan.name,
         "engine": chosen,
@@ -121,7 +124,7 @@ def prune(
 
 
 def _plan(
-    target: str, engine: EngineOption, name: str | None, arguments: dict[str, str], online: bool
+    target: str, engine: EngineOption, name: str | None, arguments: dict[str, str], online: bool, trust: bool
 ) -> tuple[Plan, str]:
     from harness.contract.manifest import load_manifest
     from harness.runtimes.containers.build import DEFINITION, plan_recipe, plan_submission
@@ -131,7 +134,7 @@ def _plan(
         wished = "apptainer" if path.name.endswith(DEFINITION) else None
         return plan_recipe(path, name, arguments, online=online), _engine(engine, wished)
     folder, _ = find_submission(target)
-    plan = plan_submission(folder, arguments, online=online)
+    plan = plan_submission(folder, arguments, online=online, trusted=trust)
     runtime = load_manifest(folder).run.runtime
     wished = runtime if runtime in ("docker", "podman", "apptainer") else None
     if plan.recipe is not None and plan.recipe.name.endswith(DEFINITION):

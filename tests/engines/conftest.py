@@ -168,7 +168,11 @@ def _mounts(steps: Path) -> list[str]:
 
 def _groups_of_ours() -> list[str]:
     """Control groups that this process made for a run."""
-    return [str(path) for path in Path("/sys/fs/cgroup").rglob(f"harness-run-{os.getpid()}-*")]
+    ours = f"harness-run-{os.getpid()}-"
+    places = os.walk("/sys/fs/cgroup")  # those of others come and go meanwhile, which it bears
+    return [
+        os.path.join(place, name) for place, names, _ in places for name in names if name.startswith(ours)
+    ]
 
 
 @pytest.fixture(params=_params(confined=False))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from harness.contract.status import RunStatus
@@ -162,14 +163,20 @@ def guarantees(
         Guarantee.OFFLINE: f"network none, {by}",
         Guarantee.READ_ONLY_INPUT: f"read-only mounts, {by}",
         Guarantee.HIDDEN_HOST: f"containall, {by}",
-        Guarantee.UID_DROP: f"user {layout.user_inside()[0]}",
         Guarantee.WALL: "watched by the harness",
         Guarantee.OUTPUT: "watched by the harness",
     } | dict(made.granted)
     missing = dict(made.missing)
+    if layout.drops_user():
+        granted[Guarantee.UID_DROP] = f"user {layout.user_inside()[0]}"
+    else:
+        missing[Guarantee.UID_DROP] = "it stays the user who started it, without capabilities"
+        if hypervisor_answers():  # only root can give Apptainer a filter of system calls
+            del granted[Guarantee.OFFLINE]
+            missing[Guarantee.OFFLINE] = "sockets to the host of this virtual machine (AF_VSOCK) are open"
     if Guarantee.MEMORY in missing and sif is not None and takes_limits(program, sif):
         granted |= dict.fromkeys(LIMITED, f"cgroup, {by}")
-        missing = {}
+        missing = {one: why for one, why in missing.items() if one not in LIMITED}
     return granted, missing
 
 
@@ -202,6 +209,22 @@ def _own_fault(outcome: Outcome, job: Job) -> Outcome:
     return replace(
         outcome, status=RunStatus.ENVIRONMENT, exit_code=None, detail=f"the command cannot be started: {said}"
     )
+
+
+@cache
+def hypervisor_answers() -> bool:
+    """Whether this is a virtual machine whose host can be reached through sockets that no namespace holds."""
+    if not hasattr(socket, "AF_VSOCK"):
+        return False
+    try:
+        with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as caller:
+            caller.settimeout(1)
+            caller.connect((socket.VMADDR_CID_HOST, 1))
+    except (ConnectionResetError, TimeoutError):
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=16)

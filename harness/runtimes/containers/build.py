@@ -18,6 +18,7 @@ from harness.runtimes.containers.engine import Engine, find_engine
 from harness.runtimes.containers.images import (
     BASE,
     CONTENT,
+    PROJECT,
     ROLE,
     SUBMISSION_ROLE,
     Image,
@@ -25,6 +26,7 @@ from harness.runtimes.containers.images import (
     built_name,
     find_image,
     missing_image,
+    project_label,
 )
 from harness.runtimes.containers.sif import (
     Sif,
@@ -67,14 +69,27 @@ class Built:
     path: Path | None = None
 
 
-def plan_submission(folder: Path, arguments: Mapping[str, str], *, online: bool = False) -> Plan:
-    """The image of a submission; one that brings none runs in the base image."""
+def plan_submission(
+    folder: Path, arguments: Mapping[str, str], *, online: bool = False, trusted: bool = False
+) -> Plan:
+    """The image of a submission; one that brings none runs in the base image.
+
+    A definition file of Apptainer is built only where somebody trusts it: its steps are no prisoners of the build.
+    """
     manifest = load_manifest(folder)
     run = manifest.run
     content = submission_hash(folder, manifest)
     if run.build is None:
         return Plan(run.image or base_image(), None, folder, content, SUBMISSION_ROLE)
     recipe = recipe_path(folder, run.build)
+    if recipe.name.endswith(DEFINITION) and not trusted:
+        raise HarnessError(
+            "a submission's definition file is not built unless you trust it",
+            where=recipe,
+            got="a file that can run commands on this machine (%setup), copy any of its files, truth included, into the "
+            "image (%files), and see its network and /tmp (%post)",
+            mend="read it, then add --trust; or name a Containerfile, which is built without any of this",
+        )
     told = _arguments(recipe, arguments)
     return Plan(built_name(manifest.name, content), recipe, folder, content, SUBMISSION_ROLE, told, online)
 
@@ -137,7 +152,7 @@ def _build_image(engine: Engine, plan: Plan, on_line: OnLine | None) -> Image:
             got=f"engine {engine.runtime}",
             mend="--engine apptainer, or name a Containerfile",
         )
-    labels = {ROLE: plan.role, CONTENT: plan.content}
+    labels = {ROLE: plan.role, CONTENT: plan.content, PROJECT: project_label()}
     with engine.client(seconds=BUILD_SECONDS) as client, _context(plan.context, plan.recipe) as context:
         told = client.build(
             fileobj=context,

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contract.content import submission_hash
 from harness.contract.manifest import Submission
+from harness.digest import Digest
 from harness.errors import HarnessError
 from harness.runtimes.containers.engine import Engine
 from harness.runtimes.protocol import Job
+from harness.settings import load_settings
 
 BASE = "perturbfm-base"
 BASE_VARIABLE = "HARNESS_BASE_IMAGE"
 ROLE = "org.perturbfm.role"
 CONTENT = "org.perturbfm.content"
 """Label: the content hash of the submission that an image was built from."""
+PROJECT = "org.perturbfm.project"
+"""Label: the project that an image was built in; others share the engine."""
 SUBMISSION_ROLE = "submission"
 TAG_LENGTH = 16
 
@@ -35,6 +40,12 @@ class Image:
     labels: Mapping[str, str]
     volumes: tuple[str, ...] = ()
     """Places for which an engine makes a writable folder on its own disk, unless something else is mounted there."""
+
+
+def project_label() -> str:
+    """The project of this process, by the place of its submissions on this machine."""
+    place = f"{socket.gethostname()}:{load_settings().submissions.absolute()}"
+    return Digest("project").field("place", place).hexdigest()[:TAG_LENGTH]
 
 
 def base_image() -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.runtimes.containers.engine import KINDS, Engine, NoEngineError, engine_trouble, find_engine
-from harness.runtimes.containers.images import CONTENT, ROLE, SUBMISSION_ROLE
+from harness.runtimes.containers.images import CONTENT, PROJECT, ROLE, SUBMISSION_ROLE, project_label
 from harness.runtimes.containers.leftovers import find_leftovers
 from harness.runtimes.containers.sif import all_sifs, sif_folder
 
@@ -53,7 +53,7 @@ def inventory() -> tuple[list[Held], dict[str, str]]:
 
 
 def prunable(current: Set[str]) -> list[Piece]:
-    """What is left over: images of submissions that are not among the current names, dead containers, half-made files."""
+    """What is left over: images of this project's submissions but the current ones, dead containers, half-made files."""
     pieces: list[Piece] = []
     for engine in _engines({}):
         name = engine.runtime
@@ -62,7 +62,7 @@ def prunable(current: Set[str]) -> list[Piece]:
         ]
         pieces += [
             Piece(name, held.name, "no submission has this content now", held.name)
-            for held in _of_engine(engine)
+            for held in _of_engine(engine, f"{PROJECT}={project_label()}")
             if held.role == SUBMISSION_ROLE and held.name not in current
         ]
     for sif in all_sifs():
@@ -101,9 +101,9 @@ def _engines(silent: dict[str, str]) -> list[Engine]:
     return found
 
 
-def _of_engine(engine: Engine) -> list[Held]:
+def _of_engine(engine: Engine, label: str = ROLE) -> list[Held]:
     with engine.client() as client:
-        told = client.images(filters={"label": ROLE})
+        told = client.images(filters={"label": label})
     return [
         Held(
             engine.runtime, _plain(tag), (one.get("Labels") or {}).get(ROLE, ""), one["Id"], int(one["Size"])

@@ -64,7 +64,7 @@ def binds(job: Job, scratch: Path) -> list[Bind]:
 
 def readable_inside(job: Job, scratch: Path) -> Job:
     """The job with folders that the payload can read, who may be somebody else than the harness."""
-    return job if user_inside()[0] == os.geteuid() else readable_job(job, scratch)
+    return readable_job(job, scratch) if drops_user() else job
 
 
 def argv(job: Job) -> list[str]:
@@ -105,6 +105,11 @@ def user_inside() -> tuple[int, int]:
     if os.geteuid() == 0:
         return NOBODY, NOBODY
     return os.geteuid(), os.getegid()
+
+
+def drops_user() -> bool:
+    """Whether the payload is somebody else than who started the harness."""
+    return user_inside()[0] != os.geteuid()
 
 
 @contextmanager

@@ -135,10 +135,11 @@ def guarantees(engine: Engine) -> dict[Guarantee, str]:
         Guarantee.OFFLINE: f"network none, {by}",
         Guarantee.READ_ONLY_INPUT: f"read-only mounts, {by}",
         Guarantee.HIDDEN_HOST: f"container, {by}",
-        Guarantee.UID_DROP: f"user namespace, {by}" if engine.rootless else f"user {layout.user_inside()[0]}",
         Guarantee.WALL: "watched by the harness",
         Guarantee.OUTPUT: "watched by the harness",
     }
+    if layout.drops_user():
+        granted[Guarantee.UID_DROP] = f"user {layout.user_inside()[0]}"
     return granted | dict.fromkeys(engine.enforces, f"cgroup, {by}")
 
 

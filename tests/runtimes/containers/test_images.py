@@ -119,6 +119,51 @@ def test_what_nothing_needs_is_listed_and_removed_and_bases_stay(built, engine):
     assert find_image(engine, name) is None
 
 
+def test_images_of_another_project_on_the_same_engine_are_left_alone(built, engine, monkeypatch, tmp_path):
+    name = build(plan_submission(built, {}), engine.runtime).name
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "harness.toml").write_text("")
+    assert name not in {one.name for one in prunable(set())}
+
+
+def test_a_place_that_an_image_declares_as_its_volume_is_small_and_private(built, engine, container_job):
+    """An engine would make a folder for it on its own disk, without any limit."""
+    (built / "Containerfile").write_text(RECIPE.replace("COPY", "RUN mkdir -m 777 /wide\nVOLUME /wide\nCOPY"))
+    (built / "main.py").write_text(
+        "for place in ('/wide', '/tmp', '/var/tmp'):\n"
+        "    size = 0\n"
+        "    try:\n"
+        "        for i in range(200):\n"
+        "            size += open(f'{place}/{i}', 'wb').write(b'x' * (1 << 20))\n"
+        "    except OSError as error:\n"
+        "        print(place, error)\n"
+    )
+    build(plan_submission(built, {}), engine.runtime)
+    job = container_job("")
+    job = replace(
+        job, manifest=load_manifest(built), folder=built, limits=replace(job.limits, tmp_bytes=8 << 20)
+    )
+    outcome = EngineRuntime(engine.runtime).run(job)
+    assert outcome.status is RunStatus.OK, outcome.detail
+    assert job.log.read_text().count("No space left on device") == 3, job.log.read_text()
+
+
+def test_a_definition_file_of_a_submission_is_built_only_where_it_is_trusted(tmp_path):
+    """Its steps run commands on this machine, and copy what they like of it."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    recipe = MANIFEST.format(name="own").replace("Containerfile", "own.def")
+    (folder / "submission.toml").write_text(recipe)
+    (folder / "own.def").write_text("Bootstrap: scratch\n%setup\n    touch /tmp/reached\n")
+    with pytest.raises(HarnessError) as refusal:
+        plan_submission(folder, {})
+    assert "--trust" in str(refusal.value.mend)
+    assert plan_submission(folder, {}, trusted=True).recipe == folder / "own.def"
+    told = CliRunner().invoke(app, ["build", str(folder), "--dry-run"])
+    assert isinstance(told.exception, HarnessError)
+    assert CliRunner().invoke(app, ["build", str(folder), "--dry-run", "--trust"]).exit_code == 0
+
+
 def test_a_step_that_fails_is_told_with_its_words(built, engine):
     (built / "Containerfile").write_text(RECIPE + '\nRUN echo "no such library" && exit 3\n')
     with pytest.raises(HarnessError) as refusal:
