@@ -94,17 +94,33 @@ def status(
 
 
 @app.command()
-def resume(name: str = NAME, as_json: bool = JSON_OPTION) -> None:
+def resume(
+    name: str = NAME,
+    retry: list[str] = typer.Option(
+        [], "--retry", help="Also do runs again that ended with this status, e.g. environment. Repeatable."
+    ),
+    as_json: bool = JSON_OPTION,
+) -> None:
     """Go on with a batch: everything without a finish marker that nobody works on is done again, and nothing else.
 
     A run that has been executed and waits to be scored is scored, not run again. On SLURM this hands in what is left and
     returns; a batch of this machine is brought to its end.
 
     Example: `harness batch resume last`
+
+    Example: `harness batch resume last --retry environment`
     """
     from harness.cli.batch_submit import go_on
+    from harness.contract.status import RunStatus
+    from harness.errors import UnknownNameError
+    from harness.schedulers.batch_markers import do_again
 
-    go_on(_find(name), as_json)
+    for status in retry:
+        if status not in list(RunStatus):
+            raise UnknownNameError("status", status, [one.value for one in RunStatus])
+    batch = _find(name)
+    do_again(batch, [RunStatus(status) for status in retry])
+    go_on(batch, as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 `00001.ran.json`       the submission of part 1 has run, its predictions wait to be scored
 `00001.finished.json`  part 1 stands in a run folder (or its shard in a folder), whatever its status
 `00001.fault.json`     the harness could not do part 1; gone as soon as it is tried again
+`00001.again-1.json`   part 1 stood in a run folder, and was to be done once more
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from harness.contract.status import RunStatus
 from harness.schedulers.batch import LOCKS, MARKERS, Batch, list_batches
 from harness.storage import read_json, write_json
 
+LOOKS, LOOK_S = 10, 0.03
 Mark = Literal["ran", "finished", "fault"]
 
 
@@ -59,6 +62,26 @@ def mark(
 def unmark(batch: Batch, number: int, what: Mark) -> None:
     """Take a marker away."""
     (batch.path / MARKERS / f"{number:05}.{what}.json").unlink(missing_ok=True)
+
+
+def do_again(batch: Batch, statuses: Collection[RunStatus]) -> list[int]:
+    """Let the parts whose runs ended with these statuses be done once more; their runs stay where they are."""
+    chosen = []
+    for number in sorted(marked(batch)["finished"]):
+        marker = read_marker(batch, number, "finished")
+        if marker is not None and marker.status in statuses:
+            place = batch.path / MARKERS
+            aside = f"{number:05}.again-{len(set_aside(batch, number)) + 1}.json"
+            (place / f"{number:05}.finished.json").rename(place / aside)
+            chosen.append(number)
+    return chosen
+
+
+def set_aside(batch: Batch, number: int) -> list[str]:
+    """The names of the runs of a part that it was not content with."""
+    found = sorted((batch.path / MARKERS).glob(f"{number:05}.again-*.json"))
+    markers = [Marker.read(read_json(path, "marker"), where=path) for path in found]
+    return [Path(one.path or "").name for one in markers]
 
 
 def read_marker(batch: Batch, number: int, what: Mark) -> Marker | None:
@@ -104,14 +127,27 @@ def batch_lock(batch: Batch) -> Iterator[bool]:
     """Whether this process is the only one that gives out parts of the batch."""
     handle = os.open(batch.path / LOCKS / "batch", os.O_RDWR | os.O_CREAT, 0o644)
     try:
+        yield _taken(handle)
+    finally:
+        os.close(handle)
+
+
+def is_held(batch: Batch) -> bool:
+    """Whether some process gives out parts of the batch."""
+    path = batch.path / LOCKS / "batch"
+    return path.exists() and not _is_free(str(path))
+
+
+def _taken(handle: int) -> bool:
+    """Take a lock; who only looks whether it is free holds it for an instant, which is waited for."""
+    for _ in range(LOOKS):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            time.sleep(LOOK_S)
         else:
-            yield True
-    finally:
-        os.close(handle)
+            return True
+    return False
 
 
 def working(batch: Batch) -> set[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import ChangedError, HarnessError, system_refusal
 from harness.records.run_folder import RECORD_FILE, RUN_NAME, RunFolder, open_run
 from harness.schedulers.batch import Batch, Part, Step
-from harness.schedulers.batch_markers import mark, part_lock, read_marker, unmark
+from harness.schedulers.batch_markers import mark, part_lock, read_marker, set_aside, unmark
 from harness.schedulers.batch_request import plan_part
 from harness.schedulers.execution import is_kept
 from harness.schedulers.submit import STEPS, Listener, Silence, submit
@@ -44,8 +44,9 @@ def do_step(batch: Batch, number: int, step: Step, listener: Listener | None = N
 
 def finished_run(batch: Batch, part: Part) -> RunFolder | None:
     """The run folder of a part, if it stands: of its configuration, and not there before the batch was planned."""
+    others = {*part.before, *set_aside(batch, part.number)}
     for run in runs_of(batch.runs, part.config_hash or ""):
-        if run.path.name not in part.before and run.record.rescored_from is None:
+        if run.path.name not in others and run.record.rescored_from is None:
             return run
     return None
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from harness.contract.status import RunStatus
 from harness.schedulers.batch import Batch, Part
-from harness.schedulers.batch_markers import Mark, Marker, batch_lock, marked, read_marker, working
+from harness.schedulers.batch_markers import Mark, Marker, is_held, marked, read_marker, working
 
 
 class PartState(StrEnum):
@@ -132,8 +132,7 @@ def _live(batch: Batch) -> tuple[Mapping[int, tuple[str, str]], bool]:
         found = live_parts(batch)
         return found.state, found.collecting
     busy = working(batch)
-    with batch_lock(batch) as free:
-        waiting = set() if free else {part.number for part in batch.plan.parts} - busy
+    waiting = {part.number for part in batch.plan.parts} - busy if is_held(batch) else set()
     return dict.fromkeys(waiting, ("run", "PENDING")) | dict.fromkeys(busy, ("run", "RUNNING")), False
 
 

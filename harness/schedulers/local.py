@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
 from harness.errors import HarnessError
+from harness.runtimes.containers.leftovers import is_dead, owner
 from harness.schedulers.batch import LOGS, Batch
-from harness.schedulers.batch_markers import batch_lock, mark, marked
+from harness.schedulers.batch_markers import batch_lock, is_held, mark, marked
 from harness.scoring.threads import CAPS
 from harness.scoring.workers import CPUS, usable_cores
 from harness.storage import read_json, write_json
@@ -126,7 +127,7 @@ class _Pool:
             worker.news.close()
 
     def _start(self, selector: selectors.BaseSelector) -> None:
-        words = [sys.executable, "-m", "harness.schedulers.batch_worker", "serve", str(self.batch.path)]
+        words = [sys.executable, "-P", "-m", "harness.schedulers.batch_worker", "serve", str(self.batch.path)]
         process = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
@@ -192,18 +193,18 @@ def run_pool(batch: Batch, listener: PoolListener | None = None) -> None:
 
 def stop_pool(batch: Batch) -> int:
     """End the pool that works on a batch from another process of this machine; how many pools that was."""
-    with batch_lock(batch) as free:
-        if free:
-            return 0
+    if not is_held(batch):
+        return 0
     told = read_json(batch.path / POOL_FILE, "pool")
     if told["host"] != socket.gethostname():
         raise HarnessError("the pool is on another machine", where=batch.path, got=told["host"])
-    os.kill(int(told["pid"]), signal.SIGINT)  # the lock is held: that process lives
+    if is_dead(str(told["owner"])):  # the lock is held by one that has not said its name yet
+        raise HarnessError("the pool begins or ends just now", where=batch.path, mend="ask again")
+    os.kill(int(told["pid"]), signal.SIGINT)
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        with batch_lock(batch) as free:
-            if free:
-                return 1
+        if not is_held(batch):
+            return 1
         time.sleep(0.1)
     raise HarnessError("the pool does not end", where=f"process {told['pid']}")
 
@@ -223,5 +224,7 @@ def _alone(batch: Batch) -> Iterator[None]:
                 where=batch.path,
                 mend=f"harness batch status {batch.name} says how far it is",
             )
-        write_json(batch.path / POOL_FILE, {"host": socket.gethostname(), "pid": os.getpid()})
+        write_json(
+            batch.path / POOL_FILE, {"host": socket.gethostname(), "pid": os.getpid(), "owner": owner()}
+        )
         yield

@@ -86,7 +86,7 @@ def job_document(engine: Engine) -> dict[str, Any]:
 
 
 def _start(words: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", *words]
+    argv = [sys.executable, "-P", "-m", *words]  # never a module of the folder that a user happens to be in
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, env=worker_environment())
 
 

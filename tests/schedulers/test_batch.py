@@ -14,7 +14,7 @@ from harness.errors import ChangedError, HarnessError, UnknownNameError
 from harness.records.run_folder import list_runs
 from harness.schedulers.batch import Batch, find_batch, list_batches
 from harness.schedulers.batch_collect import collect
-from harness.schedulers.batch_markers import mark, marked, read_marker, unmark
+from harness.schedulers.batch_markers import do_again, mark, marked, read_marker, set_aside, unmark
 from harness.schedulers.batch_part import do_step
 from harness.schedulers.batch_plan import fitting_jobs, plan_batch
 from harness.schedulers.batch_request import read_request
@@ -62,6 +62,21 @@ def test_a_part_is_run_then_scored_and_neither_twice(request_for):
     do_step(batch, 1, "score")
     assert_each_part_stands_in_one_run(batch)
     assert marked(batch)["ran"] == set()
+
+
+def test_a_part_whose_run_ended_otherwise_can_be_done_again_and_keeps_both_runs(request_for):
+    batch = make_batch([request_for("def submission(task): raise SystemExit(3)")])
+    do_step(batch, 1, "run")
+    assert do_again(batch, [RunStatus.ENVIRONMENT]) == []
+    for n in (1, 2):
+        assert do_again(batch, [RunStatus.FAILED]) == [1]
+        assert batch_status(batch).parts[0].state is PartState.UNFINISHED
+        do_step(batch, 1, "run")
+        (one,) = batch_status(batch).parts
+        assert one.status is RunStatus.FAILED
+        assert len(list_runs(batch.runs)) == n + 1
+        assert one.path not in {str(batch.runs / name) for name in set_aside(batch, 1)}
+        assert len(set_aside(batch, 1)) == n
 
 
 @pytest.mark.parametrize(

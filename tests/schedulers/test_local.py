@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -13,8 +14,9 @@ import pytest
 
 from harness.contract.status import RunStatus
 from harness.errors import HarnessError
+from harness.schedulers.batch_markers import batch_lock
 from harness.schedulers.batch_status import PartState, batch_status
-from harness.schedulers.local import pool_environment, run_pool, stop_pool
+from harness.schedulers.local import POOL_FILE, pool_environment, run_pool, stop_pool
 
 from .batches import SLEEPY, assert_each_part_stands_in_one_run, make_batch, wait_until
 
@@ -132,6 +134,51 @@ def test_a_stopped_pool_leaves_no_process_and_a_state_to_go_on_from(request_for,
     run_pool(batch)
     assert_each_part_stands_in_one_run(batch)
     assert stop_pool(batch) == 0
+
+
+def test_who_looks_at_a_batch_does_not_keep_a_pool_from_it(request_for):
+    batch = make_batch([request_for()])
+    over = threading.Event()
+
+    def look():
+        while not over.is_set():
+            batch_status(batch)
+
+    looking = [threading.Thread(target=look) for _ in range(3)]
+    for one in looking:
+        one.start()
+    try:
+        run_pool(batch)
+    finally:
+        over.set()
+        for one in looking:
+            one.join()
+    assert_each_part_stands_in_one_run(batch)
+
+
+def test_a_process_that_only_bears_the_number_of_an_old_pool_is_not_stopped(request_for):
+    batch = make_batch([request_for()])
+    run_pool(batch)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
+        told = json.loads((batch.path / POOL_FILE).read_text())
+        (batch.path / POOL_FILE).write_text(
+            json.dumps(told | {"pid": stranger.pid, "owner": told["owner"] + "9"})
+        )
+        with batch_lock(batch), pytest.raises(HarnessError, match="ask again"):
+            stop_pool(batch)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_worker_takes_no_module_from_the_folder_that_it_is_started_in(request_for, tmp_path, monkeypatch):
+    """A project with a `statistics.py`; or a submission's folder, whose files would run outside of any sandbox."""
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("statistics", "json", "harness", "numpy"):
+        (tmp_path / f"elsewhere/{name}.py").write_text("raise SystemExit('taken from the wrong place')")
+    batch = make_batch([request_for()])
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run_pool(batch)
+    assert_each_part_stands_in_one_run(batch)
 
 
 def test_workers_share_the_cores(monkeypatch):
