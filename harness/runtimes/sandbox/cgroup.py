@@ -23,6 +23,7 @@ OWN = Path("/proc/self/cgroup")
 PREFIX = "harness-run-"
 PERIOD = 100_000
 """Microseconds in which the processor time is counted."""
+SETTLED_SECONDS = 60
 SPARE_PIDS = 8
 """For the processes of the sandbox itself."""
 OOM_FILES = ("memory.oom_control", "memory.events")
@@ -171,9 +172,20 @@ def _set(folder: Path, settings: list[tuple[str, str, bool]]) -> str | None:
 
 
 def _make_below(parent: Path, name: str) -> Path:
+    _sweep(parent)
     folder = parent / name
     folder.mkdir()
     return folder
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the empty groups of a harness that was killed together with its supervisors."""
+    for group in parent.glob(f"{PREFIX}*"):
+        pid = group.name.removeprefix(PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            # one of another process namespace may be about to move into a group that it has just made
+            if not Path("/proc", pid).exists() and time.time() - group.stat().st_ctime > SETTLED_SECONDS:
+                group.rmdir()
 
 
 def _existing(root: Path, path: str) -> Path:
