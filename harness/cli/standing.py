@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.records.run_folder import RunFolder
     from harness.verdicts.judge import Verdict
 
-COLUMNS = ("metric", "value", "negative", "replicate", "scaled", "conditions", "may rank")
+COLUMNS = ("metric", "value", "negative", "replicate", "scaled", "n", "ranks")
 
 
 def print_run_scores(title: str, run: RunFolder) -> None:
