@@ -42,7 +42,8 @@ def run(
 ) -> None:
     """Bring every run of a suite to its end, on validation, and write the report. Again, it goes on where it stopped.
 
-    A run that stands under its configuration's hash is never repeated, whoever made it. The exit code is that of the first
+    A run that stands under its configuration's hash is never repeated, whoever made it. Submissions that the file wants
+    audited are audited here, once for each content. The exit code is that of the first
     run that did not end `ok`; a verdict of `not supported` is an answer, not a fault.
 
     Example: `harness suite run suites/ablations.toml --dry-run`
@@ -62,6 +63,7 @@ def run(
     if not do_left(source, stand.left, on, jobs, settings, f"harness suite run {file}", as_json):
         typer.echo(f"when they have ended: harness suite report {file}", err=True)
         return
+    _audit(suite, source, grid, settings)
     _show(suite, source, grid, settings, quick, out, as_json)
     raise typer.Exit(exit_code(standing(grid.cells, settings.runs, ask=False)))
 
@@ -111,7 +113,18 @@ def _open(file: str, *, quick: bool, keep: bool) -> tuple[SuiteFile, Source, Gri
     suite = read_suite(path)
     tasks = open_tasks(suite.tasks, settings, keep=keep, say=lambda line: typer.echo(line, err=True))
     grid = suite_grid(suite, tasks, find_submission, settings, quick=quick, keep=keep)
+    for reason in grid.absent.values():
+        typer.echo(reason, err=True)
     return suite, Source("suite", suite.name, path), grid, settings
+
+
+def _audit(suite: SuiteFile, source: Source, grid: Grid, settings: Settings) -> None:
+    from harness.cli.progress import live_steps
+    from harness.suites.audits import make_audits
+
+    if suite.audit:
+        with live_steps() as steps:
+            make_audits(source.folder(settings.runs), grid.cells, suite.audit, steps.step)
 
 
 def _show(
@@ -129,7 +142,7 @@ def _show(
     from harness.suites.standing import standing
 
     evidence = Evidence(suite, grid, standing(grid.cells, settings.runs, ask=False))
-    made = make_report(evidence, quick=quick)
+    made = make_report(evidence, source.folder(settings.runs), quick=quick)
     _, page = write_report(out or source.folder(settings.runs), made)
     if as_json:
         print_json(made.document())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.contract.manifest import Param
+from harness.contract.manifest import Param, load_manifest
 from harness.contract.task import EvalSplit
+from harness.errors import UnknownNameError
 from harness.schedulers.submit import Plan, SubmitRequest, plan_run
 from harness.settings import Settings
 from harness.suites.entries import SubmissionEntry
@@ -55,6 +56,8 @@ class Grid:
     """Those with a part of the training cells too."""
     cells: tuple[Cell, ...]
     seeds: int
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Optional submissions that are not here, with the reason."""
 
 
 def suite_grid(
@@ -69,11 +72,15 @@ def suite_grid(
     """Every run of a suite; with `quick`, fewer seeds."""
     seeds = suite.quick_seeds if quick else suite.seeds
     opened, cells = dict(tasks), []
+    absent = _absent(suite, find)
     for name, entry in _pairs(suite, tasks):
+        if entry.name in absent:
+            continue
         cells += list(_runs(suite, opened[name], entry, seeds, quick, find, settings))
     efficiency = suite.data_efficiency
     if efficiency is not None:
-        chosen = [entry for entry in suite.entries if entry.name in efficiency.submissions]
+        wanted = set(efficiency.submissions) - set(absent)
+        chosen = [entry for entry in suite.entries if entry.name in wanted]
         for name in efficiency.tasks:
             task = opened[name]
             for fraction in efficiency.fractions:
@@ -83,7 +90,7 @@ def suite_grid(
                 opened[scaled] = scaled_task(task, fraction, settings, keep=keep)
                 for entry in chosen:
                     cells += list(_runs(suite, opened[scaled], entry, seeds, quick, find, settings))
-    return Grid(suite.name, opened, tuple(cells), seeds)
+    return Grid(suite.name, opened, tuple(cells), seeds, absent)
 
 
 def sweep_grid(
@@ -110,6 +117,19 @@ def sweep_grid(
         for seed in range(sweep.seeds)
     ]
     return Grid(sweep.name, dict(tasks), tuple(cells), sweep.seeds)
+
+
+def _absent(suite: SuiteFile, find: FindSubmission) -> dict[str, str]:
+    found = {}
+    for entry in suite.entries:
+        try:
+            folder, variant = find(entry.submission)
+            load_manifest(folder).resolve(variant, dict(entry.params))
+        except UnknownNameError as unknown:
+            if not entry.optional:
+                raise
+            found[entry.name] = f"{entry.name} is not here: {unknown.what}"
+    return found
 
 
 def _pairs(

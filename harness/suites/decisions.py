@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,8 +44,9 @@ def decide_gates(evidence: Evidence, judged: Sequence[Judged]) -> tuple[Decision
 def _decide(evidence: Evidence, gate: DecisionEntry, claims: Mapping[str, Judged]) -> Decision:
     words = {name: claims[name].word for name in (*gate.all, *gate.of)}
     reasons = [f"{name}: {word}" for name, word in words.items()]
-    if evidence.grid.seeds < gate.seeds:
-        said = f"{counted(evidence.grid.seeds, 'training seed')}, {gate.seeds} are needed"
+    seeds = _seeds(claims[name] for name in (*gate.all, *gate.of))
+    if seeds is not None and seeds < gate.seeds:
+        said = f"{counted(seeds, 'training seed')}, {gate.seeds} are needed"
         return Decision(gate, "not decidable", (said, *reasons))
     lost = [name for name in gate.all if words[name] is Word.NOT_SUPPORTED]
     won = [name for name in gate.of if words[name] is Word.SUPPORTED]
@@ -56,6 +57,11 @@ def _decide(evidence: Evidence, gate: DecisionEntry, claims: Mapping[str, Judged
     if every and len(won) >= gate.at_least and len(_datasets(evidence, won, claims)) >= _least(gate):
         return Decision(gate, "go", tuple(reasons))
     return Decision(gate, "not decidable", tuple(reasons))
+
+
+def _seeds(judged: Iterable[Judged]) -> int | None:
+    """The fewest seeds of any comparison that was made; None where none was."""
+    return min((one.seeds for claim in judged for one, _ in claim.findings if one.seeds), default=None)
 
 
 def _least(gate: DecisionEntry) -> int:

@@ -60,6 +60,8 @@ class SubmissionEntry(Record):
     """Where it needs another number than the others."""
     tasks: list[Label] | None = None
     """Where it does not run on all tasks."""
+    optional: bool = False
+    """Where it may be missing here; what speaks of it cannot be decided then."""
 
 
 def read_definition(model: type[F], path: Path, kind: str, example: str) -> F:

@@ -146,7 +146,7 @@ class Evidence:
 
     def opponent(self, task: str, name: str, metric: str, subject: str) -> Side:
         """A submission of the suite, a control of the task, or the strongest one."""
-        if name in self.entries_on(task):
+        if name in self.entries_on(task) or name in self.grid.absent:
             return self.runs(task, name).side()
         controls = self.controls(task)
         if controls is None:
@@ -178,6 +178,8 @@ class Evidence:
         if isinstance(opened, MissingTask):
             return Runs(task, entry, (), 0, opened.reason)
         cells = [cell for cell in self.grid.cells if (cell.task, cell.entry) == (task, entry)]
+        if entry in self.grid.absent:
+            return Runs(task, entry, (), 0, self.grid.absent[entry])
         if not cells:
             return Runs(task, entry, (), 0, f"{entry} does not run on {task}")
         found = [(cell, self.stand.run(cell)) for cell in cells]

@@ -37,6 +37,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _task(report, table)
     yield from _ablations(report)
     yield from _efficiency(report)
+    if report.audits:
+        yield from ("", "## Audits", "")
+        yield from (f"- {one.entry}: {one.sentence}" for one in report.audits)
 
 
 def _decisions(report: Report) -> Iterator[str]:

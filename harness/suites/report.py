@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.storage import make_folder, write_json, write_text
+from harness.suites.audits import Audited, audits
 from harness.suites.cells import EVAL_SPLIT
 from harness.suites.deciding import Word
 from harness.suites.decisions import Decision, decide_gates
@@ -37,6 +38,7 @@ class Report:
     efficiency: tuple[EfficiencyRow, ...]
     claims: tuple[Judged, ...]
     decisions: tuple[Decision, ...]
+    audits: tuple[Audited, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,11 +89,15 @@ class Report:
             "claims": [one.document() for one in self.claims],
             "verdicts": self.counts,
             "gates": [one.document() for one in self.decisions],
+            "audits": {one.entry: one.document for one in self.audits},
         }
 
 
-def make_report(evidence: Evidence, *, quick: bool = False) -> Report:
-    """Judge every claim and fill every table; what is not finished is said where it is missing."""
+def make_report(evidence: Evidence, folder: Path, *, quick: bool = False) -> Report:
+    """Judge every claim and fill every table; what is not finished is said where it is missing.
+
+    `folder` is where audits are kept.
+    """
     claims = judge_claims(evidence)
     return Report(
         evidence,
@@ -101,6 +107,7 @@ def make_report(evidence: Evidence, *, quick: bool = False) -> Report:
         efficiency_rows(evidence),
         claims,
         decide_gates(evidence, claims),
+        audits(folder, evidence.grid.cells, evidence.suite.audit),
     )
 
 

@@ -93,6 +93,8 @@ class SuiteFile(Record):
     """Without controls nothing can be claimed against a baseline."""
     ablations: list[AblationEntry] = []
     data_efficiency: EfficiencyEntry | None = None
+    audit: list[Label] = []
+    """Submissions that are audited too, once for each content."""
     claims: list[str | ClaimEntry] = []
     gates: list[DecisionEntry] = []
 
@@ -128,6 +130,7 @@ def read_suite(path: Path) -> SuiteFile:
         check_metric(metric, path, directed=False)
     for entry in suite.entries:
         check_known("task", entry.tasks or (), suite.task_names, f"{path}, {entry.name}")
+    check_known("submission", suite.audit, names, f"{path}, audit")
     for table in suite.ablations:
         check_known("submission", (table.model, *table.without), names, f"{path}, ablations")
         check_known("task", table.tasks or (), suite.task_names, f"{path}, ablations")

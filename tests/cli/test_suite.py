@@ -104,6 +104,18 @@ def test_a_run_that_failed_is_told_and_its_claims_cannot_be_decided(run_harness,
     assert "failed" in told["claims"][0]["reason"]
 
 
+def test_a_submission_that_is_not_here_is_refused_unless_it_is_optional(run_harness, suite):
+    entry = '{name = "later", submission = "later"}, "zeros@high"'
+    suite.write_text(SUITE.replace('"zeros@high", {', entry + ", {"))
+    done = run_harness("suite", "status", "small.toml")
+    assert done.returncode == 5
+    assert "unknown submission 'later'" in done.stderr
+    suite.write_text(suite.read_text().replace('"later"}', '"later", optional = true}'))
+    done = run_harness("suite", "status", "small.toml")
+    assert done.returncode == 0
+    assert "later is not here" in done.stderr
+
+
 def test_a_suite_of_which_no_dataset_is_here_is_refused(run_harness, suite):
     suite.write_text(
         SUITE.replace(

@@ -160,13 +160,16 @@ WORDS = {"yes": Word.SUPPORTED, "no": Word.NOT_SUPPORTED, "open": Word.NOT_DECID
 def test_a_gate_goes_stops_or_cannot_be_decided(gate, answer):
     entry = DecisionEntry(name="G", title="t", **gate)
     tasks = {name: MissingTask(name, "not here") for name in ("t1", "t2")}
-    evidence = SimpleNamespace(
-        suite=SimpleNamespace(gates=[entry]), grid=SimpleNamespace(seeds=3), task=tasks.__getitem__
-    )
+    evidence = SimpleNamespace(suite=SimpleNamespace(gates=[entry]), task=tasks.__getitem__)
+    tested = ((comparison(), None),)
     claims = [
-        SimpleNamespace(name=name, word=word, said=SimpleNamespace(tasks=("t1",)))
+        SimpleNamespace(name=name, word=word, findings=tested, said=SimpleNamespace(tasks=("t1",)))
         for name, word in WORDS.items()
     ]
-    claims.append(SimpleNamespace(name="yes2", word=Word.SUPPORTED, said=SimpleNamespace(tasks=("t2",))))
+    claims.append(
+        SimpleNamespace(
+            name="yes2", word=Word.SUPPORTED, findings=tested, said=SimpleNamespace(tasks=("t2",))
+        )
+    )
     (decision,) = decide_gates(evidence, claims)
     assert decision.answer == answer
