@@ -9,13 +9,13 @@ import numpy as np
 from harness.audit.finding import Finding, found, skipped
 from harness.audit.stage import Stage
 from harness.contract.predictions import PredictionsFile
-from harness.controls.canary import Plant, make_plant, marker_score
+from harness.controls.canary import HELD_BELOW, Plant, make_plant, marker_score
 from harness.digest import seed_from
 from harness.scoring.answers import answers_to_queries
 from harness.tasks.folder import SEAL_FILE, write_seal
 from harness.tasks.truth import load_truth
 from harness.verdicts.gates_case import Case, Gate
-from harness.verdicts.gates_honesty import CANARY_P, canaries_silent
+from harness.verdicts.gates_honesty import canaries_silent
 
 OBSERVED_FILE = "observed.npy"
 """Truth with a marker, beside the real one: whoever reads effects out of the sealed folder brings the marker along."""
@@ -58,7 +58,7 @@ def planted_finding(stage: Stage, plant: Plant, file: PredictionsFile) -> Findin
         return skipped(name, "it says the same of every condition on the reserved genes", leak=True)
     numbers = marker_score(effects, plant).numbers
     p, correlation = numbers["p"], numbers["correlation"]
-    ok = p >= CANARY_P
+    ok = p >= HELD_BELOW
     said = "carries" if not ok else "does not carry"
     reason = f"it {said} what was planted in the private copy: correlation {correlation:+.3f}, p = {p:.2g}"
     return found(name, ok, p, reason, leak=True)

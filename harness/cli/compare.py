@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -125,14 +125,18 @@ def chosen_metrics(named: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _about(entrants: Sequence[Entrant]) -> dict[str, object]:
+def _about(entrants: Sequence[Entrant]) -> dict[str, Any]:
     from harness.verdicts.entrants import not_ranked
+    from harness.verdicts.judge import VERDICT_FILE
 
     record = entrants[0].runs[0].record
     return {
         "task": record.task.name,
         "eval_split": record.task.eval_split,
         "runs": {one.name: [run.path.name for run in one.runs] for one in entrants},
+        "not_judged": [
+            one.name for one in entrants if not all(VERDICT_FILE in run.record.files for run in one.runs)
+        ],
         "notes": {one.name: reasons for one in entrants if (reasons := not_ranked(one.runs[0]))},
     }
 
@@ -146,6 +150,10 @@ def _print(entrants: Sequence[Entrant], comparison: Comparison) -> None:
     for method in sorted({_method(one) for one in intervals if one.n}):
         typer.echo(f"intervals: {method}")
     typer.echo(f"q: Benjamini–Hochberg over {comparison.family} tests, all pairs on all metrics shown")
+    if about["not_judged"]:
+        typer.echo(
+            f"a quick look without controls, where a leak would not show: {', '.join(about['not_judged'])}"
+        )
     few = [name for name, seeds in comparison.seeds.items() if seeds == 1]
     if few:
         typer.echo(f"one training seed, so that another could turn the order: {', '.join(few)}")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from harness.controls.catalogue import CONTROLS, ControlCard
 from harness.controls.control_set import ControlScore, ControlSet
 from harness.controls.pieces import controls_version
-from harness.controls.scaled import Scaled, scaled_scores
+from harness.controls.scaled import ON_HALVES, Scaled, scaled_scores
 from harness.errors import HarnessError
 from harness.scoring.score_table import Scored, ScoreTable
 from harness.storage import read_json, write_json
@@ -36,6 +36,7 @@ def controls_document(controls: ControlSet, table: ScoreTable) -> dict[str, Any]
         "code": controls_version()[:12],
         "controls": {one.card.name: _control(one) for one in controls},
         "scaled": scaled,
+        "scaled_note": ON_HALVES,
     }
 
 

@@ -10,6 +10,10 @@ from harness.controls.control_set import ControlSet
 from harness.metrics.card import Card, Direction, cards
 from harness.scoring.score_table import ScoreTable
 
+ON_HALVES = (
+    "scaled 1 is the technical duplicate, scored against the other half of the cells; raw value and scaled 0 are scored"
+    " against all cells, which are less noisy, so that more than 1 is possible"
+)
 NO_DIRECTION = "a description, not a score"
 NO_VALUE = "the submission has no value"
 NOT_BRACKETED = "the replicate is no better than the mean: the metric is inverted or has no range here"
@@ -23,7 +27,7 @@ class Scaled:
     negative: float
     """Of the train mean, or of no effect where the metric is centred on that mean."""
     positive: float
-    """Of the technical duplicate, mean over its halvings."""
+    """Of the technical duplicate, mean over its halvings; its truth is a half, noisier than that of the other two."""
     positive_sd: float
     scaled: float | None
     """(raw − negative) / (positive − negative), never clipped."""

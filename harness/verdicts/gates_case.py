@@ -17,6 +17,7 @@ from harness.verdicts.direction import goodness
 from harness.verdicts.passports import Passport
 
 State = Literal["pass", "fail", "not applicable"]
+NO_CONTROLS = "the run was scored without controls"
 PRIMARY = ("calibrated.wmse", "calibrated.mse")
 """The metric that carries claims and gates, and the one for profiles, which have no DE scores to weigh genes by."""
 

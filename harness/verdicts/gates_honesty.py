@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import bdtrc
 
+from harness.controls.canary import HELD_BELOW
 from harness.scoring.score_table import Floats
 from harness.statistics.intervals import Interval, paired_intervals
-from harness.verdicts.gates_case import Case, Gate, paired, passed, skipped
+from harness.verdicts.gates_case import NO_CONTROLS, Case, Gate, paired, passed, skipped
 
-CANARY_P = 1e-3
 ERROR, RATIO, CORRELATION = "calibrated.mse", "calibrated.error_ratio", "calibrated.pcc_delta"
-NO_CONTROLS = "the run was scored without controls"
 COPIED = 0.1
 """Of the noise of a condition's truth: an error below this share of it is that of a copy."""
 BY_CHANCE = 0.01
@@ -29,13 +28,13 @@ def canaries_silent(case: Case) -> Gate:
         return skipped(name, (canary.reason if canary else None) or NO_CONTROLS, holds=True)
     p = canary.numbers["p"]
     numbers = dict(canary.numbers)
-    if p < CANARY_P:
+    if p < HELD_BELOW:
         reason = (
             f"it knows the random truth of conditions that nobody measured: p = {p:.2g}; it read test labels"
         )
     else:
         reason = f"canary effects are not known better than by chance: p = {p:.2g}"
-    return passed(name, p >= CANARY_P, p, reason, holds=True, details=numbers)
+    return passed(name, p >= HELD_BELOW, p, reason, holds=True, details=numbers)
 
 
 def not_too_good(case: Case) -> Gate:

@@ -8,14 +8,13 @@ from harness.metrics.card import cards
 from harness.metrics.registry import HEADLINE
 from harness.scoring.score_table import ScoreTable
 from harness.verdicts.direction import goodness, level_mean
-from harness.verdicts.gates_case import Case, Gate, paired, passed, skipped
+from harness.verdicts.gates_case import NO_CONTROLS, Case, Gate, paired, passed, skipped
 
 STABLE = (0.5, 2.0)
 """Factors between which the best scale of a submission must lie."""
 COLLAPSED, SCATTERED = 0.1, 3.0
 """Variance ratios between which predictions differ about as much as the truth does."""
 MOST_TIED = 0.5
-NO_CONTROLS = "the run was scored without controls"
 
 
 def beats_controls(case: Case) -> Gate:

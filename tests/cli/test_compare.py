@@ -52,6 +52,7 @@ def test_submissions_are_compared_pair_by_pair(run_harness, submitted):
     shown = run_harness("compare", str(first), other.name).stdout
     assert "calibrated.wmse ↓" in shown
     assert "one training seed" in shown
+    assert "where a leak would not show: zeros, zeros/high" in shown
     assert "these contexts" in shown
     by_name = json.loads(run_harness("compare", "zeros", "--metric", "calibrated.mse", "--json").stdout)
     assert by_name["runs"] == {"zeros": [other.name]}

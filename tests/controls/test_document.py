@@ -44,6 +44,7 @@ def test_the_document_has_anchors_beside_every_scaled_score(folder):
     assert set(found) == {"raw", "negative", "positive", "positive_sd", "scaled", "reason"}
     again = (found["raw"] - found["negative"]) / (found["positive"] - found["negative"])
     assert found["scaled"] == pytest.approx(again)
+    assert "the other half of the cells" in document["scaled_note"]
     assert document["controls"]["technical_duplicate"]["sd"]["calibrated.wmse"] > 0
     assert document["controls"]["oracle"]["replicates"] == ["effects", "cells"]
 
