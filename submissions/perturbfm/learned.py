@@ -17,8 +17,10 @@ from perturbfm.checkpoint import save_weights
 from perturbfm.conditions import Floats, read_training
 from perturbfm.conditions import Training as Labelled
 from perturbfm.curves import Curve, write_diagnostics
-from perturbfm.losses import Outputs
+from perturbfm.ensemble import Ensemble, member_seed
+from perturbfm.losses import Goal, Outputs
 from perturbfm.network import Design, EffectNetwork, World
+from perturbfm.prediction import Prediction
 from perturbfm.shrinkage import shrinkage, temperature
 from perturbfm.starts import choose_start
 from perturbfm.trainer import Recipe, Training, derived, outputs_of, predict
@@ -27,18 +29,8 @@ from perturbfm.training_set import Part, Scales, held_out
 Build = Callable[[World, Design], EffectNetwork]
 Say = Callable[[str, int, int, dict[str, float]], None]
 """Told what is being done, the step, the number of steps and what was measured."""
+FEW_GENES = 1024
 STARTS_TRIED = ("train_mean", "perturbation_mean", "scaled_additive")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network says of conditions, as a baseline and a departure from it."""
-
-    mean: Floats
-    """[conditions, genes]"""
-    var: Floats
-    """Of the effect. [conditions, genes]"""
-    supported: NDArray[np.uint8]
 
 
 @dataclass
@@ -52,6 +44,8 @@ class Learned:
     temperature: float = 1.0
     best_step: int = 0
     curves: dict[str, Curve] = field(default_factory=dict)
+    held: tuple[Outputs, Goal] | None = None
+    """What a network that had not seen the held-out conditions said of them, and what they did."""
 
     def predict(self, asked: Sequence[Condition]) -> Prediction:
         """Baseline + γ × departure, and the baseline's variance times what the network and the temperature make of it."""
@@ -89,6 +83,7 @@ class Problem:
     design: Design
     recipe: Recipe
     combo_weight: float = 1.0
+    members: int = 1
 
     @classmethod
     def read(cls, task: Task) -> Problem:
@@ -105,6 +100,7 @@ class Problem:
             design,
             Recipe.of(params),
             float(params.get("combo_weight", 1.0)),
+            int(params.get("members", 1)),
         )
 
     def part(self, keep: NDArray[np.bool_] | None = None, spread: dict[str, Floats] | None = None) -> Part:
@@ -157,28 +153,49 @@ def learn(
         name="final",
     ).run(reporter("final"))
     curves = {"search": first.curve, "final": second.curve}
-    return Learned(final, whole, gamma, factor, first.best_step, curves)
+    return Learned(final, whole, gamma, factor, first.best_step, curves, (outputs, validation.goal))
 
 
 @dataclass(frozen=True)
 class LearnedSubmission:
-    """What a manifest names: `predict(task)`."""
+    """What a manifest names: `predict(task)`. With `members` above 1 it is an ensemble of networks that differ in seeds."""
 
     build: Build
 
     def predict(self, task: Task) -> Predictions:
         """Learn, predict each asked-for condition, and leave the weights and the diagnostics beside the predictions."""
         torch.use_deterministic_algorithms(True)
+        if len(task.genes) <= FEW_GENES:
+            torch.set_num_threads(1)  # threads would wait for each other longer than they work
         problem, output = Problem.read(task), output_folder()
-        say = progress_lines(task, problem.recipe.steps)
-        model = None if output is None else output / "model"
-        learned = learn(problem, self.build, task.seed, folder=model, say=say)
-        found = learned.predict(task.conditions().table)
-        if output is not None and model is not None:
-            save_weights(learned.network, model / "weights.safetensors", {"start": problem.start})
+        members = [self.member(problem, number, output) for number in range(max(1, problem.members))]
+        model = members[0] if len(members) == 1 else Ensemble.of(members)
+        found, said = self.answer(problem, members, model.predict(task.conditions().table))
+        if output is not None:
             configuration = {"design": asdict(problem.design), "recipe": asdict(problem.recipe)}
-            write_diagnostics(output, {**learned.diagnostics(), "configuration": configuration})
-        return Predictions.from_conditions(task, found.mean, var=found.var, supported=found.supported)
+            write_diagnostics(output, {**model.diagnostics(), **said, "configuration": configuration})
+        return found
+
+    def member(self, problem: Problem, number: int, output: Path | None) -> Learned:
+        """One trained network, its weights kept."""
+        say = progress_lines(problem.task, problem.recipe.steps, number, problem.members)
+        folder = None if output is None else output / ("model" if number == 0 else f"model-{number}")
+        learned = learn(problem, self.build, member_seed(problem.task.seed, number), folder=folder, say=say)
+        if folder is not None:
+            save_weights(learned.network, folder / "weights.safetensors", {"start": problem.start})
+        return learned
+
+    def answer(
+        self,
+        problem: Problem,
+        members: Sequence[Learned],  # noqa: ARG002
+        found: Prediction,
+    ) -> tuple[Predictions, dict[str, Any]]:
+        """The rows of the conditions, and more to write to the diagnostics."""
+        said = Predictions.from_conditions(
+            problem.task, found.mean, var=found.var, epistemic=found.epistemic, supported=found.supported
+        )
+        return said, {}
 
 
 def output_folder() -> Path | None:
@@ -187,11 +204,11 @@ def output_folder() -> Path | None:
     return Path(told) if told else None
 
 
-def progress_lines(task: Task, steps: int) -> Say:
-    """Search and final training as one progress bar."""
+def progress_lines(task: Task, steps: int, number: int = 0, members: int = 1) -> Say:
+    """Search and final training of all members as one progress bar."""
 
     def say(what: str, step: int, _: int, measured: dict[str, float]) -> None:
-        done = step if what == "search" else steps + step
-        task.progress(done, 2 * steps, what, **measured)
+        done = 2 * number * steps + (step if what == "search" else steps + step)
+        task.progress(done, 2 * members * steps, what, **measured)
 
     return say
