@@ -11,7 +11,7 @@ import typer
 from harness.cli.batch_submit import On
 
 if TYPE_CHECKING:
-    from harness.schedulers.batch import BatchPlan
+    from harness.schedulers.batch import Batch, BatchPlan
     from harness.settings import Settings
     from harness.suites.cells import Cell
     from harness.suites.handing_in import Source
@@ -137,7 +137,20 @@ def do_left(
     except KeyboardInterrupt:
         typer.echo(f"stopped; go on with: {again}", err=True)
         raise
+    _tell_faults(batch, again)
     return True
+
+
+def _tell_faults(batch: Batch, again: str) -> None:
+    """What the harness could not do, and why."""
+    from harness.schedulers.batch_markers import marked, read_marker
+
+    faulty = sorted(marked(batch)["fault"])
+    for number in faulty:
+        fault = read_marker(batch, number, "fault")
+        typer.echo(f"not done: {batch.part(number).label}: {fault.reason if fault else ''}", err=True)
+    if faulty:
+        typer.echo(f"try again with: {again}", err=True)
 
 
 def exit_code(stand: Standing) -> int:

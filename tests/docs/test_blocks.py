@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
     "docs/how-to/open-test.md", "docs/how-to/containers.md", "docs/how-to/compare-submissions.md",
-    "docs/how-to/doctor.md",
+    "docs/how-to/doctor.md", "docs/how-to/sweeps-and-suites.md",
 )  # fmt: skip
 
 
