@@ -92,7 +92,11 @@ def program(folder: Path, code: str) -> Path:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """A folder as a project has it: a dataset store, a task with its sealed side, other runs, all with a secret in it."""
+    """A folder as a project has it: a dataset store, a task with its sealed side, other runs, all with a secret in it.
+
+    Its name has what engines may take for the end of a path (but a comma, which Podman refuses).
+    """
+    tmp_path = tmp_path / "ö :"
     for place in ("data/demo/truth.npy", "data/.tasks/t/sealed/labels.npy", "runs/other/predictions.npz"):
         path = tmp_path / place
         path.parent.mkdir(parents=True)

@@ -44,6 +44,8 @@ from harness.storage import scratch_folder
 
 OWN_FAULT = 255
 """Apptainer's exit code for everything that is its own fault; a submission may use it too, without these words."""
+FILTER = "seccomp.json"
+"""By its bare name, in the folder that the program is started in: a comma or colon in a path would end it."""
 OWN_WORDS = "FATAL:"
 PROBE_SECONDS = 60
 LIMITED = (Guarantee.MEMORY, Guarantee.CPU, Guarantee.PIDS)
@@ -117,7 +119,7 @@ class ApptainerRuntime:
             start = Start(
                 argv=tuple(argv),
                 environment=client_environment(layout.environment(job)),
-                folder=scratch.parent,
+                folder=scratch,
                 isolation="container",
                 # what it says of a signal is what a shell says, and it is not asked to stop itself
                 wrapped=True,
@@ -138,9 +140,8 @@ def command(program: str, sif: Sif, job: Job, scratch: Path, cgroup: Cgroup) -> 
         binds += [Bind(private, place, writable=True) for place in PRIVATE_FOLDERS]
     options = hardened(binds, sif.workdir if own else layout.SUBMISSION, gpus=job.manifest.resources.gpus)
     if os.geteuid() == 0:
-        filter_file = scratch / "seccomp.json"
-        filter_file.write_text(profile(hide_clone3=False))
-        options += ["--security", f"seccomp:{filter_file}"]
+        (scratch / FILTER).write_text(profile(hide_clone3=False))
+        options += ["--security", f"seccomp:{FILTER}"]
     if Guarantee.MEMORY not in cgroup.granted and takes_limits(program, sif):
         options += limit_flags(job.limits)
     if own and sif.argv is None:

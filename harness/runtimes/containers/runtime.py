@@ -113,11 +113,19 @@ def filter_for(engine: Engine) -> Iterator[str | None]:
 def container_spec(engine: Engine, image: Image, job: Job, scratch: Path) -> Spec:
     """What of a job goes into its container."""
     own = layout.brings_its_image(job)
+    binds = layout.binds(job, scratch)
+    if engine.kind == "podman" and any("," in str(bind.source) for bind in binds):
+        raise HarnessError(
+            "Podman takes no path with a comma",
+            where=job.output,
+            got="a comma in the path of the project or of the submission",
+            mend="rename the folder, or choose another runtime",
+        )
     return Spec(
         image=image.digest,
         argv=layout.argv(job),
         environment=layout.environment(job),
-        binds=layout.binds(job, scratch),
+        binds=binds,
         volumes=image.volumes,
         limits=job.limits,
         workdir=image.workdir if own else layout.SUBMISSION,
@@ -138,7 +146,7 @@ def guarantees(engine: Engine) -> dict[Guarantee, str]:
         Guarantee.WALL: "watched by the harness",
         Guarantee.OUTPUT: "watched by the harness",
     }
-    if layout.drops_user():
+    if layout.drops_user() and not engine.rootless:  # whose root is the user that it belongs to
         granted[Guarantee.UID_DROP] = f"user {layout.user_inside()[0]}"
     return granted | dict.fromkeys(engine.enforces, f"cgroup, {by}")
 

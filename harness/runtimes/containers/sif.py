@@ -95,7 +95,8 @@ def sif_from_image(engine: Engine, image: Image, on_line: OnLine | None = None) 
             with engine.client(seconds=600) as client, archive.open("wb") as out:
                 for block in client.get_image(image.digest):
                     out.write(block)
-            _build(target, f"docker-archive:{archive}", (), archive.parent, on_line)
+            # by its bare name: a colon in the path would begin a tag
+            _build(target, f"docker-archive:{archive.name}", (), archive.parent, on_line)
         finally:
             archive.unlink(missing_ok=True)
 

@@ -45,9 +45,9 @@ def containers(engine: Engine) -> set[str]:
     return {one["Id"] for one in found if one["Labels"][OWNER].split("~")[1] == str(os.getpid())}
 
 
-def test_the_options_hold_a_container_in_every_way(container_job):
+def test_the_options_hold_a_container_in_every_way(container_job, tmp_path):
     job = container_job("", pids=20, tmp_bytes=1 << 20)
-    spec = Spec("image", ["true"], {}, layout.binds(job), job.limits)
+    spec = Spec("image", ["true"], {}, layout.binds(job, tmp_path), job.limits)
     held = host_config(spec)
     assert held["network_mode"] == "none"
     assert held["read_only"] is True
@@ -55,7 +55,7 @@ def test_the_options_hold_a_container_in_every_way(container_job):
     assert held["security_opt"] == ["no-new-privileges"]
     assert held["privileged"] is False
     assert held["mem_limit"] == held["memswap_limit"] == job.limits.memory_bytes
-    assert (held["pids_limit"], held["nano_cpus"]) == (20, 1e9)
+    assert (held["pids_limit"], held["cpu_quota"] / held["cpu_period"]) == (20, 1)
     assert "size=1048576" in held["tmpfs"]["/tmp"]
     assert {one["Name"] for one in held["ulimits"]} == {"core", "fsize", "nofile", "nproc"}
     assert [(one["Target"], one["ReadOnly"]) for one in held["mounts"] if not one["ReadOnly"]] == [
@@ -65,8 +65,9 @@ def test_the_options_hold_a_container_in_every_way(container_job):
     assert user == ("65534:65534" if os.geteuid() == 0 else f"{os.geteuid()}:{os.getegid()}")
 
 
-def test_only_the_task_the_output_and_the_submission_exist_inside(container_job):
-    seen = layout.binds(container_job("", run={"module": "main:submission", "packages": ["perturbfm"]}))
+def test_only_the_task_the_output_and_the_submission_exist_inside(container_job, tmp_path):
+    job = container_job("", run={"module": "main:submission", "packages": ["perturbfm"]})
+    seen = layout.binds(job, tmp_path)
     assert [one.target for one in seen] == [
         "/task",
         "/output",
@@ -74,7 +75,7 @@ def test_only_the_task_the_output_and_the_submission_exist_inside(container_job)
         "/opt/harness/harness/sdk.py",
         "/opt/harness/perturbfm",
     ]
-    own = layout.binds(container_job("", run={"build": "Containerfile"}))
+    own = layout.binds(container_job("", run={"build": "Containerfile"}), tmp_path)
     assert [one.target for one in own] == ["/task", "/output"]
 
 
@@ -120,7 +121,7 @@ def test_a_rootless_engine_on_cgroup_1_is_not_believed_its_limits():
     without = Engine("podman", "podman", "unix:///x", "4", "1.41", frozenset(), True)
     assert Guarantee.MEMORY in guarantees(with_limits)
     assert Guarantee.MEMORY not in guarantees(without)
-    assert guarantees(without)[Guarantee.UID_DROP].startswith("user namespace")
+    assert Guarantee.UID_DROP not in guarantees(without)
 
 
 def test_a_label_is_dead_only_where_its_process_of_this_machine_is():
