@@ -9,7 +9,10 @@ from perturbfm.network import Design, Inputs, World
 
 
 class StateEncoder(nn.Module):
-    """A control state as a vector. [B, genes] → [B, width]"""
+    """A control state as a vector, zero for the average state: a context unlike all others must not look like one of them.
+
+    For that reason nothing here normalises a vector's length. [B, genes] → [B, width]
+    """
 
     def __init__(self, world: World, design: Design) -> None:
         super().__init__()
@@ -19,16 +22,18 @@ class StateEncoder(nn.Module):
             self.layers = ProgramTransformer(world.n_genes, width, design.heads, design.dropout)
         else:
             self.layers = nn.Sequential(
-                nn.Linear(world.n_genes, width),
-                nn.LayerNorm(width),
-                nn.GELU(),
+                nn.Linear(world.n_genes, width, bias=False),
+                nn.Tanh(),
                 nn.Dropout(design.dropout),
-                nn.Linear(width, width),
+                nn.Linear(width, width, bias=False),
             )
 
     def forward(self, state: Tensor) -> Tensor:
-        """Encode."""
-        return torch.as_tensor(self.layers(state))
+        """Encode; what is near the average state stays near zero."""
+        encoded = self.layers(state)
+        if isinstance(self.layers, ProgramTransformer):
+            encoded = encoded - self.layers(torch.zeros_like(state[:1]))
+        return torch.as_tensor(encoded)
 
 
 class ProgramTransformer(nn.Module):
@@ -113,9 +118,11 @@ class ContextEncoder(nn.Module):
     def __init__(self, world: World, design: Design) -> None:
         super().__init__()
         self.state = StateEncoder(world, design)
-        self.covariates = nn.Linear(world.n_covariates, design.width, bias=False)
+        self.covariates = (
+            nn.Linear(world.n_covariates, design.width, bias=False) if world.n_covariates else None
+        )
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Sum both."""
         encoded = self.state(inputs.state)
-        return encoded + self.covariates(inputs.covariates) if inputs.covariates.shape[1] else encoded
+        return encoded if self.covariates is None else encoded + self.covariates(inputs.covariates)

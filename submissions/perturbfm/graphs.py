@@ -25,14 +25,14 @@ class Edges(NamedTuple):
     """Genes."""
 
     def spread(self, values: Tensor, gate: Tensor | None = None) -> Tensor:
-        """Each gene gets the gated, weighted sum over its neighbours. [..., n] → [..., n]"""
-        weight = self.weight if gate is None else self.weight * gate
-        return torch.zeros_like(values).index_add(-1, self.target, values[..., self.source] * weight)
+        """Each gene gets the gated, weighted sum over its neighbours. [B, n] → [B, n]"""
+        return self.gather(values.T, gate).T
 
     def gather(self, nodes: Tensor, gate: Tensor | None = None) -> Tensor:
         """The same for vectors of genes. [n, width] → [n, width]"""
         weight = self.weight if gate is None else self.weight * gate
-        return torch.zeros_like(nodes).index_add(0, self.target, nodes[self.source] * weight[:, None])
+        messages = nodes.index_select(0, self.source) * weight[:, None]
+        return torch.zeros_like(nodes).index_add(0, self.target, messages)
 
     def to(self, device: torch.device) -> Edges:
         """The same graph on a device."""

@@ -45,7 +45,7 @@ class FiLM(nn.Module):
     def __init__(self, hidden: int, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
-        self.condition = nn.Linear(width, 2 * hidden)
+        self.condition = zeroed(nn.Linear(width, 2 * hidden))
         self.layers = nn.Sequential(nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, hidden))
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:

@@ -58,13 +58,12 @@ class Weights(NamedTuple):
 
 
 def training_loss(outputs: Outputs, goal: Goal, weights: Weights, with_variance: bool) -> Tensor:
-    """The sum of all terms over a batch; the variance joins only after a while."""
+    """The sum of all terms over a batch; the variance joins only after a while, if there is a squared error before."""
     zero = outputs.mean.new_zeros(())
+    likely = weights.likelihood and (with_variance or not weights.squared)
     terms = [
         weights.squared * weighted_error(outputs, goal) if weights.squared else zero,
-        weights.likelihood * beta_nll(outputs, goal, weights.beta)
-        if with_variance and weights.likelihood
-        else zero,
+        weights.likelihood * beta_nll(outputs, goal, weights.beta) if likely else zero,
         weights.cosine * centred_cosine(outputs, goal) if weights.cosine else zero,
         weights.contrast * confusion(outputs, goal) if weights.contrast else zero,
     ]

@@ -85,6 +85,8 @@ class Design:
     dropout: float = 0.1
     forget: float = 0.3
     """How often a perturbation's own embeddings are withheld in training, so that what generalises is learned too."""
+    blur: float = 0.5
+    """How often the context is withheld in training, so that few contexts are not learned by heart."""
     graph: str = "none"
     """`none`, `single` (the first graph) or `multi` (a mixture of all)."""
     gating: str = "none"
@@ -96,6 +98,10 @@ class Design:
     state_gate: bool = False
     """Whether each gene's own control expression gates its effect."""
     heads: int = 4
+    programs: int = 8
+    """What a transformer answers in."""
+    context_tokens: int = 2
+    """How many tokens a control state becomes."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Design:
@@ -127,6 +133,9 @@ class EffectNetwork(nn.Module):
             told = told._replace(
                 state=torch.zeros_like(told.state), covariates=torch.zeros_like(told.covariates)
             )
+        elif self.training:
+            keep = (torch.rand(len(told.ids), 1, device=told.ids.device) >= design.blur).float()
+            told = told._replace(state=told.state * keep, covariates=told.covariates * keep)
         if not (design.perturbation and design.gene_set):
             told = told._replace(genes=torch.full_like(told.genes, -1))
         if not (design.perturbation and design.ids):

@@ -57,11 +57,33 @@ def scaled_additive(training: Training, params: Params) -> Rule:
     return sum_of_parts(training, factor=product / power if power > 0 else 1.0)
 
 
+def shrunk(fit: Fit) -> Fit:
+    """The train mean and κ of what a start departs from it; κ in [0, 1] is least squares on conditions left out."""
+
+    def fitted(training: Training, params: Params) -> Rule:
+        rule, mean = fit(training, params), training.mean()
+        departure = left_out(fit, training) - mean
+        power = float((departure**2).sum())
+        kappa = (
+            float(np.clip((departure * (training.delta - mean)).sum() / power, 0, 1)) if power > 0 else 0.0
+        )
+
+        def answer(asked: Sequence[Condition]) -> Answer:
+            found, support = rule(asked)
+            return mean + kappa * (found - mean), support
+
+        return answer
+
+    return fitted
+
+
 STARTS: dict[str, Fit] = {
     "zero": zero,
     "train_mean": train_mean,
     "perturbation_mean": perturbation_mean,
     "scaled_additive": scaled_additive,
+    "shrunk_mean": shrunk(perturbation_mean),
+    "shrunk_additive": shrunk(scaled_additive),
 }
 
 
