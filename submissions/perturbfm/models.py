@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from perturbfm.learned import LearnedSubmission
+from perturbfm.transformer import V3A
 from perturbfm.v0 import V0
+from perturbfm.v1 import V1
+from perturbfm.v2 import V2
 
 v0 = LearnedSubmission(V0)
+v1 = LearnedSubmission(V1)
+v2 = LearnedSubmission(V2)
+v3 = LearnedSubmission(V2)
+v3a = LearnedSubmission(V3A)
