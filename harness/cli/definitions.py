@@ -26,6 +26,8 @@ DRY_RUN = typer.Option(
     False, "--dry-run", help="Say how many runs there are, which are left, how long they take; run nothing."
 )
 
+RETRY = typer.Option(False, "--retry", help="Run again what failed, or ran out of time or memory.")
+
 
 def complete_definition(incomplete: str) -> list[str]:
     """Files of the suites folder, by name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.batch_submit import On
-from harness.cli.definitions import DRY_RUN, FILE, JOBS, ON
+from harness.cli.definitions import DRY_RUN, FILE, JOBS, ON, RETRY
 from harness.cli.show import JSON_OPTION
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run(
     on: On = ON,
     jobs: int = JOBS,
     out: Path = OUT,
+    retry: bool = RETRY,
     dry_run: bool = DRY_RUN,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -54,7 +55,7 @@ def run(
     from harness.suites.standing import standing
 
     suite, source, grid, settings = _open(file, quick=quick, keep=not dry_run)
-    stand = standing(grid.cells, settings.runs)
+    stand = standing(grid.cells, settings.runs, retry=retry)
     if dry_run:
         print_dry_run(source, stand, jobs, settings, as_json)
         return

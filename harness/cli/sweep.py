@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.batch_submit import On
-from harness.cli.definitions import DRY_RUN, FILE, JOBS, ON
+from harness.cli.definitions import DRY_RUN, FILE, JOBS, ON, RETRY
 from harness.cli.show import JSON_OPTION
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ app = typer.Typer(
 
 @app.command()
 def launch(
-    file: str = FILE, on: On = ON, jobs: int = JOBS, dry_run: bool = DRY_RUN, as_json: bool = JSON_OPTION
+    file: str = FILE,
+    on: On = ON,
+    jobs: int = JOBS,
+    retry: bool = RETRY,
+    dry_run: bool = DRY_RUN,
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Run every point of a sweep on every task with every seed, on validation; then show what was chosen.
 
@@ -43,7 +48,7 @@ def launch(
     from harness.suites.standing import standing
 
     sweep, source, grid, settings = _open(file, keep=not dry_run)
-    stand = standing(grid.cells, settings.runs)
+    stand = standing(grid.cells, settings.runs, retry=retry)
     if dry_run:
         print_dry_run(source, stand, jobs, settings, as_json)
         return
@@ -74,7 +79,12 @@ def status(file: str = FILE, as_json: bool = JSON_OPTION) -> None:
 
 @app.command()
 def resume(
-    file: str = FILE, on: On = ON, jobs: int = JOBS, dry_run: bool = DRY_RUN, as_json: bool = JSON_OPTION
+    file: str = FILE,
+    on: On = ON,
+    jobs: int = JOBS,
+    retry: bool = RETRY,
+    dry_run: bool = DRY_RUN,
+    as_json: bool = JSON_OPTION,
 ) -> None:
     """Go on with a sweep: read the list of what is left, do what nobody has done or does, write the list anew.
 
@@ -89,7 +99,7 @@ def resume(
     opened = _open(file, keep=not dry_run)
     _, source, grid, settings = opened
     listed = read_left(source, settings.runs)
-    stand = standing(grid.cells, settings.runs)
+    stand = standing(grid.cells, settings.runs, retry=retry)
     if dry_run:
         print_dry_run(source, stand, jobs, settings, as_json)
         return

@@ -16,6 +16,8 @@ from harness.suites.cells import Cell
 
 TRIED_AGAIN = (RunStatus.INTERRUPTED, RunStatus.ENVIRONMENT)
 """Endings that say nothing of the model."""
+FAILED = (RunStatus.FAILED, RunStatus.TIMEOUT, RunStatus.OUT_OF_MEMORY)
+"""Endings that stand, and that may be tried again where the machine was at fault."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +63,36 @@ class Standing:
         return "moving" if cell.config_hash in self.moving else "left"
 
 
-def standing(cells: Sequence[Cell], runs: Path, *, ask: bool = True) -> Standing:
-    """Look at the run folders, and, unless `ask` is False, at what schedulers still work on."""
+def standing(cells: Sequence[Cell], runs: Path, *, ask: bool = True, retry: bool = False) -> Standing:
+    """Look at the run folders, and, unless `ask` is False, at what schedulers still work on.
+
+    With `retry` what failed, ran out of time or memory is left to be done again.
+    """
     found = {}
     for cell in cells:
         run = _finished(cell, runs)
-        if run is not None:
+        if run is not None and not (retry and run.record.status in FAILED):
             found[cell.config_hash] = run
     missing = {cell.config_hash for cell in cells} - set(found)
     return Standing(tuple(cells), found, frozenset(_moving(runs) & missing if ask and missing else ()))
 
 
 def _finished(cell: Cell, runs: Path) -> RunFolder | None:
-    """The first run of a configuration that says something of it: who repeats one until it does well gains nothing."""
+    """The first run of a configuration that says something of it: who repeats one until it does well gains nothing.
+
+    One that failed gives way to one that did not.
+    """
+    failed = None
     for run in runs_of(runs, cell.config_hash):
         record = run.record
         if record.status in TRIED_AGAIN or record.rescored_from is not None:
             continue
         if cell.controls and record.status is RunStatus.OK and not record.controls:
             continue  # a quick look, of which nothing could be claimed
-        return run
-    return None
+        if record.status not in FAILED:
+            return run
+        failed = failed or run
+    return failed
 
 
 def _moving(runs: Path) -> set[str]:

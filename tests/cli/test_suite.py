@@ -102,6 +102,9 @@ def test_a_run_that_failed_is_told_and_its_claims_cannot_be_decided(run_harness,
     told = json.loads((project / "runs/.suites/small/report.json").read_text())
     assert {claim["verdict"] for claim in told["claims"]} == {"not decidable"}
     assert "failed" in told["claims"][0]["reason"]
+    dry = ("suite", "run", "small.toml", "--dry-run", "--json")
+    assert json.loads(run_harness(*dry).stdout)["left"] == []
+    assert len(json.loads(run_harness(*dry, "--retry").stdout)["left"]) == 3
 
 
 def test_a_submission_that_is_not_here_is_refused_unless_it_is_optional(run_harness, suite):
