@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perturbfm.diffusion import DiffusionSubmission
 from perturbfm.learned import LearnedSubmission
 from perturbfm.transformer import V3A
 from perturbfm.v0 import V0
@@ -13,3 +14,4 @@ v1 = LearnedSubmission(V1)
 v2 = LearnedSubmission(V2)
 v3 = LearnedSubmission(V2)
 v3a = LearnedSubmission(V3A)
+diffusion = DiffusionSubmission(V3A)

@@ -17,7 +17,9 @@ SINGLES = ("G1", "G2", "G3", "G5")
 CONTEXTS = ("c0", "c1", "c3")
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
 SHORT = {"steps": 15, "evaluate_every": 5, "batch": 16, "width": 16, "heads": 2, "flow_training_steps": 10}
-VARIANTS = [(name, variant) for name in ("v3a",) for variant in load_manifest(SUBMISSIONS / name).variants]
+VARIANTS = [
+    (name, variant) for name in ("v3a", "diffusion") for variant in load_manifest(SUBMISSIONS / name).variants
+]
 
 
 @pytest.fixture
