@@ -106,15 +106,15 @@ def test_a_reader_that_leaves_is_no_traceback(project):
 
 
 def test_ctrl_c_exits_130_and_leaves_a_run_that_says_interrupted(project, run_harness):
-    started = project / "started"
     (project / "submissions" / "zeros" / "main.py").write_text(
-        f"import time\ndef submission(task):\n    open({str(started)!r}, 'w').close()\n    time.sleep(60)\n"
+        "import os, time\ndef submission(task):\n"
+        "    open(os.environ['HARNESS_OUTPUT'] + '/started', 'w').close()\n    time.sleep(60)\n"
     )
     harness = subprocess.Popen(
         [*HARNESS, "submit", "zeros"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 60
-    while not started.exists() and time.monotonic() < until:
+    while not list((project / "runs").rglob("output/started")) and time.monotonic() < until:
         time.sleep(0.02)
     harness.send_signal(signal.SIGINT)
     out, err = harness.communicate(timeout=60)

@@ -24,7 +24,8 @@ def test_a_run_is_listed_and_shown(run_harness, run):
     assert run.name in run_harness("runs", "list").stdout
     shown = run_harness("runs", "show", "last")
     assert "wmse" in shown.stdout
-    assert "process+limits" in shown.stdout
+    isolation = json.loads(run_harness("runs", "show", "last", "--json").stdout)["record"]["isolation"]
+    assert f"{isolation} (runtime process)" in " ".join(shown.stdout.split())
 
 
 def test_a_run_with_a_changed_byte_is_not_shown(run_harness, run):
