@@ -112,11 +112,22 @@ def _ended(family: subprocess.Popen[bytes], seconds: float) -> bool:
     """Whether the supervisor has reported or is gone; its pipe wakes at once, where waiting for a process means polling."""
     if family.stdout is None or not select.select([family.stdout], [], [], seconds)[0]:
         return False
+    _wake_at_end(family, CLEARING_SECONDS)
+    return family.poll() is not None
+
+
+def _wake_at_end(family: subprocess.Popen[bytes], seconds: float) -> None:
+    """Return when a process has ended; `Popen.wait` with a time limit sleeps and looks, a descriptor of it wakes at once."""
     try:
-        family.wait(CLEARING_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+        descriptor = os.pidfd_open(family.pid)
+    except (AttributeError, OSError):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            family.wait(seconds)
+        return
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
 
 
 def _pass_on(tail: ProgressTail, on_progress: OnProgress | None) -> None:

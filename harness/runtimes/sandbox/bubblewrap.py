@@ -89,9 +89,8 @@ class _Room:
         self._bound: list[str] = []
 
     def bind(self, flag: str, source: str, inside: str) -> None:
-        if any(_within(inside, place) for place in self._bound) and not any(
-            _within(inside, place) for place in self.covered
-        ):
+        inside_one = any(_within(inside, place) for place in self._bound)
+        if inside_one and not any(_within(inside, place) for place in self.covered):
             if flag == "--ro-bind" and source == inside:
                 return  # visible already, as part of a larger place
         else:
@@ -127,7 +126,8 @@ def identity(scratch: Path, uid: int | None) -> dict[str, Path]:
 
 
 def _within(place: str, folder: str) -> bool:
-    return PurePosixPath(place).is_relative_to(folder)
+    """Whether an absolute path lies in a folder, or is it."""
+    return place == folder or place.startswith(folder.rstrip("/") + "/")
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -106,11 +106,12 @@ def stores(job: Job) -> list[Path]:
 
 def hidden_in(binds: Iterable[Bind], places: Iterable[Path]) -> tuple[str, ...]:
     """The names inside of places that happen to lie in what is bound, and are to be covered there."""
+    within = [(bind.inside, bind.source.resolve()) for bind in binds]
     found = [
-        Path(bind.inside) / place.relative_to(bind.source.resolve())
-        for bind in binds
+        Path(inside) / place.relative_to(source)
+        for inside, source in within
         for place in places
-        if place.is_relative_to(bind.source.resolve()) and place != bind.source.resolve()
+        if source in place.parents
     ]
     return tuple(str(one) for one in dict.fromkeys(found) if not any(other in one.parents for other in found))
 
