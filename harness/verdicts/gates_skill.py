@@ -7,6 +7,7 @@ import numpy as np
 from harness.metrics.card import cards
 from harness.metrics.registry import HEADLINE
 from harness.scoring.score_table import ScoreTable
+from harness.statistics.intervals import Interval
 from harness.verdicts.direction import goodness, level_mean
 from harness.verdicts.gates_case import NO_CONTROLS, Case, Gate, paired, passed, skipped
 
@@ -35,10 +36,7 @@ def beats_controls(case: Case) -> Gate:
         return passed(name, False, None, f"{metric} is undefined in every condition")
     hardest = min(found, key=lambda control: np.nan_to_num(found[control].low, nan=-np.inf))
     worst = found[hardest]
-    reason = (
-        f"{metric}: better than {hardest} by {worst.estimate:.3g} ({worst.low:.3g} … {worst.high:.3g}), "
-        f"{worst.method}, {worst.n} conditions"
-    )
+    reason = f"{metric}: {_beside(worst, hardest)}, {worst.method}, {worst.n} conditions"
     details = {"controls": {k: v.document() for k, v in found.items()}, "headline": _headline(case)}
     return passed(name, worst.above, worst.estimate, reason, details=details)
 
@@ -51,7 +49,7 @@ def uses_perturbation(case: Case) -> Gate:
     found = case.against(case.primary, shuffled.tables[0])
     if not found.n:
         return skipped(name, f"{case.primary} is undefined in every condition")
-    reason = f"{case.primary}: better than its shuffled self by {found.estimate:.3g} ({found.low:.3g} … {found.high:.3g})"
+    reason = f"{case.primary}: {_beside(found, 'its shuffled self')}"
     return passed(name, found.above, found.estimate, reason, details={"interval": found.document()})
 
 
@@ -92,6 +90,12 @@ def no_collapse(case: Case) -> Gate:
     word = "as much as" if ok else "less than" if ratio < COLLAPSED else "more than"
     reason = f"predictions differ {word} the truth: variance ratio {ratio:.3g}, {COLLAPSED} … {SCATTERED} is needed"
     return passed(name, ok, ratio, reason, details=details)
+
+
+def _beside(found: Interval, other: str) -> str:
+    """How a submission stands beside another, with the interval of the difference; above 0 it is the better one."""
+    word = "better" if found.above else "worse" if found.high < 0 else "not shown to be better"
+    return f"{word} than {other}, by {found.estimate:+.3g} ({found.low:+.3g} … {found.high:+.3g})"
 
 
 def _headline(case: Case) -> dict[str, dict[str, object]]:
