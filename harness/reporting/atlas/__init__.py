@@ -1,0 +1,1 @@
+"""How wrong each method has been, by how novel the condition is."""

@@ -1,0 +1,1 @@
+"""The published site: a page for each task, submission, dataset and metric, from sealed records alone."""
