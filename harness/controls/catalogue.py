@@ -92,8 +92,8 @@ _CARDS = (
         "oracle",
         "sanity",
         "truth",
-        "the truth itself: once as effects, once as the hidden cells",
-        "every directed metric at its declared optimum in one of the two",
+        "the truth itself: as effects, as the hidden cells, as forecasts whose error is told",
+        "every directed metric at its declared optimum in one of the three, but for the noise of the experiment",
     ),
     ControlCard(
         "shuffled_labels",

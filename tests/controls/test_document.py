@@ -46,7 +46,7 @@ def test_the_document_has_anchors_beside_every_scaled_score(folder):
     assert found["scaled"] == pytest.approx(again)
     assert "the other half of the cells" in document["scaled_note"]
     assert document["controls"]["technical_duplicate"]["sd"]["calibrated.wmse"] > 0
-    assert document["controls"]["oracle"]["replicates"] == ["effects", "cells"]
+    assert document["controls"]["oracle"]["replicates"] == ["effects", "cells", "forecasts"]
 
 
 def test_a_folder_without_controls_has_none(tmp_path):
