@@ -44,6 +44,11 @@ class Settings:
     def environments(self) -> Path:
         return self.data / ".environments"
 
+    @property
+    def own_wheels(self) -> Path:
+        """Wheels that were made here of packages that come without one."""
+        return self.data / ".wheels"
+
     def dataset_path(self, name_or_path: str) -> Path:
         """A dataset by folder, or by its name in the data folder."""
         path = Path(name_or_path)

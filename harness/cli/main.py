@@ -73,6 +73,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.image:app",
         "Images of submissions for Docker, Podman, Apptainer: build, list, prune.",
     ),
+    "environment": (
+        "harness.cli.environment:app",
+        "Python environments of submissions: list, wheels of packages that come without one.",
+    ),
     "schemas": (
         "harness.cli.schemas:app",
         "JSON Schemas of the contract: list, show, export, check a document.",

@@ -59,7 +59,8 @@ class VenvRuntime:
     def argv(self, job: Job) -> list[str]:
         """The command line, with the interpreter of an environment that may still have to be built."""
         settings = load_settings()
-        folder = environment_folder(lock_of(job), self.cache or settings.environments, settings.wheels)
+        cache = self.cache or settings.environments
+        folder = environment_folder(lock_of(job), cache, settings.wheels, settings.own_wheels)
         folders = ["--task", str(job.task.absolute()), "--output", str(job.output.absolute())]
         return [*program_in(folder, job).words, *folders]
 
@@ -84,7 +85,8 @@ class VenvRuntime:
 
     def _environment(self, lock: Lock, say: Say) -> Environment:
         settings = load_settings()
-        return environment(lock, self.cache or settings.environments, wheels=settings.wheels, say=say)
+        cache = self.cache or settings.environments
+        return environment(lock, cache, wheels=settings.wheels, beside=settings.own_wheels, say=say)
 
 
 def lock_of(job: Job) -> Lock:

@@ -22,6 +22,7 @@ from harness.digest import file_hash
 from harness.errors import HarnessError
 from harness.runtimes.environments.installers import fill, installers
 from harness.runtimes.environments.lock import Lock
+from harness.runtimes.environments.wheels import SOURCES
 from harness.storage import make_folder, read_json, write_json
 
 MARKER = "environment.json"
@@ -51,10 +52,19 @@ class UnbuildableError(HarnessError):
 
 
 def environment(
-    lock: Lock, cache: Path, *, wheels: Path | None = None, say: Say = lambda _: None
+    lock: Lock,
+    cache: Path,
+    *,
+    wheels: Path | None = None,
+    beside: Path | None = None,
+    say: Say = lambda _: None,
 ) -> Environment:
-    """The environment of a lock, from the cache or built now; `wheels` is a folder that replaces the package index."""
-    folder = environment_folder(lock, cache, wheels)
+    """The environment of a lock, from the cache or built now.
+
+    `wheels` is a folder that replaces the package index, `beside` one that stands beside it where it is there.
+    """
+    beside = beside if beside is not None and beside.is_dir() else None
+    folder = environment_folder(lock, cache, wheels, beside)
     found = _finished(folder)
     if found:
         return found
@@ -64,15 +74,17 @@ def environment(
         if found:
             return found
         try:
-            return _build(lock, folder, wheels, held, say)
+            return _build(lock, folder, (wheels, beside), held, say)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
-def environment_folder(lock: Lock, cache: Path, wheels: Path | None = None) -> Path:
+def environment_folder(
+    lock: Lock, cache: Path, wheels: Path | None = None, beside: Path | None = None
+) -> Path:
     """Where the environment of a lock stands or will stand: its name is the hash of all that decides its content."""
-    digest = lock.digest(*([] if wheels is None else [wheels])).json("python", interpreter())
+    digest = lock.digest(*(folder for folder in (wheels, beside) if folder)).json("python", interpreter())
     return cache.absolute() / digest.field("sdk", file_hash(SDK)).hexdigest()[:16]
 
 
@@ -95,7 +107,10 @@ def _finished(folder: Path) -> Environment | None:
     return Environment(folder, tuple(told["packages"]), told["installer"], built=False)
 
 
-def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -> Environment:
+def _build(
+    lock: Lock, folder: Path, local: tuple[Path | None, Path | None], held: int, say: Say
+) -> Environment:
+    wheels, beside = local
     started = time.monotonic()
     refused = []
     for installer in installers():
@@ -104,7 +119,7 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
         )
         shutil.rmtree(folder, ignore_errors=True)
         venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-        words = fill(installer, folder / "bin" / "python", lock.path, wheels, held=[held])
+        words = fill(installer, folder / "bin" / "python", lock.path, wheels, beside=beside, held=[held])
         if words:
             refused.append(words)
             continue
@@ -113,6 +128,7 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
         packages = installed(folder)
         told = {
             "schema": 1,
+            "built_for": lock.path.parent.name,
             "packages": packages,
             "installer": installer.name,
             "python": interpreter(),
@@ -125,8 +141,15 @@ def _build(lock: Lock, folder: Path, wheels: Path | None, held: int, say: Say) -
         where=lock.path,
         got="\n".join(refused),
         expected="a wheel of every package in the lock, from the index, --find-links or the setting `wheels`",
-        mend="correct the lock file, or make the package index (or a folder of wheels) reachable",
+        mend=_mend(lock),
     )
+
+
+def _mend(lock: Lock) -> str:
+    mend = "correct the lock file, or make the package index (or a folder of wheels) reachable"
+    if (lock.path.parent / SOURCES).is_file():
+        mend = f"harness environment wheels {lock.path.parent}, for packages that come without a wheel; else {mend}"
+    return mend
 
 
 def _add_sdk(folder: Path) -> None:

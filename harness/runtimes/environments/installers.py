@@ -25,9 +25,10 @@ class Installer:
     argv: tuple[str, ...]
     wheels_only: tuple[str, ...]
 
-    def install(self, python: Path, lock: Path, wheels: Path | None) -> list[str]:
+    def install(self, python: Path, lock: Path, wheels: Path | None, beside: Path | None) -> list[str]:
         """The command that installs exactly what the lock says."""
         offline = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
+        offline += [] if beside is None else ["--find-links", str(beside)]
         head = self._head("install", python)
         return [*head, "--no-deps", *self.wheels_only, *offline, "--requirement", str(lock)]
 
@@ -62,13 +63,21 @@ def installers() -> list[Installer]:
     return found
 
 
-def fill(installer: Installer, python: Path, lock: Path, wheels: Path | None, *, held: Sequence[int]) -> str:
+def fill(
+    installer: Installer,
+    python: Path,
+    lock: Path,
+    wheels: Path | None,
+    *,
+    beside: Path | None = None,
+    held: Sequence[int],
+) -> str:
     """Install and check; nothing where it went well, else what the installer said.
 
     The descriptors `held` stay open in the installer: a lock among them is free only when the installer has ended too,
     even where the harness was killed.
     """
-    for argv in (installer.install(python, lock, wheels), installer.check(python)):
+    for argv in (installer.install(python, lock, wheels, beside), installer.check(python)):
         try:
             done = subprocess.run(
                 argv,
