@@ -111,6 +111,8 @@ class RunRecord(Record):
     reason: str
     """One sentence on the status."""
     submission: SubmissionCard
+    authors: list[str] = []
+    """Of the submission, as its manifest names them; empty in records of before they were kept."""
     task: TaskReference
     dataset: NamedHash
     split: NamedHash

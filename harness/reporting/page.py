@@ -1,4 +1,4 @@
-"""One Jinja environment for every page: a page is one file that asks nothing of the outside, and the same bytes each time."""
+"""One Jinja environment for every page: one file that asks nothing of the outside, the same bytes each time."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,6 +71,7 @@ def write_run(
     ending: Ending,
     step_s: dict[str, float],
     *,
+    authors: Sequence[str] = (),
     executed: Executed | None = None,
     discard_predictions: bool = False,
 ) -> RunFolder:
@@ -95,6 +97,7 @@ def write_run(
             status=ending.status,
             reason=ending.reason,
             submission=config.submission,
+            authors=list(authors),
             task=config.task,
             dataset=NamedHash(name=dataset.name, hash=dataset.data_hash),
             split=NamedHash(name=split.name, hash=split.frozen_hash),

@@ -151,7 +151,14 @@ def submit(plan: Plan, listener: Listener | None = None) -> RunFolder:
     clock = _Clock()
     if plan.declined:
         ending = Ending(RunStatus.DECLINED, "; ".join(plan.declined), datetime.now(UTC))
-        return write_run(plan.request.runs, plan.config, _context(plan), ending, clock.seconds)
+        return write_run(
+            plan.request.runs,
+            plan.config,
+            _context(plan),
+            ending,
+            clock.seconds,
+            authors=plan.manifest.authors,
+        )
     heard.step(STEPS[0])
     with clock.step("build"):
         task = _build(plan, heard)
@@ -168,6 +175,7 @@ def submit(plan: Plan, listener: Listener | None = None) -> RunFolder:
             _context(plan),
             ending,
             clock.seconds,
+            authors=plan.manifest.authors,
             executed=done,
             discard_predictions=request.discard_predictions,
         )
