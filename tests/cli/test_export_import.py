@@ -193,3 +193,96 @@ def test_a_column_that_is_not_there_is_answered_with_those_that_are(import_file,
     done = import_file("--pert-col", "gene")
     assert done.returncode == 3
     assert "target_gene" in done.stderr
+
+
+@pytest.fixture
+def write_state(project, dataset, truth):
+    """Writes a file as `state tx infer` does: predictions in obsm/X_hvg, the cells that it was given still in X."""
+
+    def write(predicted, *, named=True):
+        rows = np.concatenate(
+            [truth.query_row[truth.query_condition == i][:4] for i in range(len(truth.conditions))]
+        )
+        told = [truth.conditions[i].condition for i in range(len(truth.conditions)) for _ in range(4)]
+        obs = pd.DataFrame({"gene": [c.pert for c in told], "cell_type": [c.context for c in told]})
+        for k, name in enumerate(dataset.meta.covariates):
+            obs[name] = [c.covariates[k] for c in told]
+        obs.index = obs.index.astype(str)
+        given = np.asarray(dataset.X[rows])
+        names = list(dataset.genes) if named else [str(i) for i in range(len(dataset.genes))]
+        file = anndata.AnnData(given, obs=obs, var=pd.DataFrame(index=names))
+        file.obsm["X_hvg"] = predicted(given).astype(np.float32)
+        file.write_h5ad(project / "other.h5ad")
+
+    return write
+
+
+def test_states_predictions_are_taken_from_where_state_leaves_them(
+    import_file, write_state, project, dataset, truth
+):
+    write_state(lambda given: given + 0.5)
+    done = import_file("--from", "state")
+    assert done.returncode == 0, done.stderr
+    assert "obsm/X_hvg" in done.stdout
+    with np.load(project / "predictions.npz") as found:
+        shift = found["mean"].mean()
+    assert 0.3 < shift < 0.7
+
+
+def test_cells_that_state_left_as_they_were_are_refused_with_the_switch_that_was_forgotten(
+    import_file, write_state, project
+):
+    def half(given):
+        moved = given + 0.5
+        moved[: len(moved) // 2] = given[: len(moved) // 2]
+        return moved
+
+    write_state(half)
+    done = import_file("--from", "state")
+    assert done.returncode == 3
+    assert "this prediction is its own input" in done.stderr
+    assert "--control-pert" in done.stderr
+    assert not (project / "predictions.npz").exists()
+
+
+def test_columns_without_names_are_refused_until_a_list_names_them(
+    import_file, write_state, project, dataset
+):
+    write_state(lambda given: given + 0.5, named=False)
+    done = import_file("--from", "state")
+    assert done.returncode == 3
+    assert "lost their names" in done.stderr
+    (project / "genes.txt").write_text("\n".join(dataset.genes[1:]) + "\n")
+    short = import_file("--from", "state", "--genes", "genes.txt")
+    assert short.returncode == 3
+    assert (
+        f"{len(dataset.genes)} columns, {len(dataset.genes) - 1} genes in the list"
+        in short.stderr.replace("\n", " ")
+    )
+    (project / "genes.txt").write_text("\n".join(dataset.genes) + "\n")
+    assert import_file("--from", "state", "--genes", "genes.txt").returncode == 0
+
+
+def test_a_label_that_the_task_does_not_know_stands_beside_the_one_that_is_missing(
+    import_file, write_h5ad, project, truth
+):
+    write_h5ad()
+    file = anndata.read_h5ad(project / "other.h5ad")
+    wrong = truth.conditions[0].condition.pert
+    file.obs["target_gene"] = file.obs["target_gene"].astype(str).replace({wrong: "TYPO"})
+    file.write_h5ad(project / "other.h5ad")
+    done = import_file()
+    assert done.returncode == 3
+    assert "the file has others" in done.stderr.replace("\n", " ")
+    assert "TYPO" in done.stderr
+
+
+def test_a_truth_that_was_rounded_is_the_truth(import_file, write_h5ad, dataset, truth):
+    conditions = [i for i, c in enumerate(truth.conditions) if len(c.rows)]
+    write_h5ad(
+        lambda i: dataset.X[truth.conditions[i].rows].astype(np.float16).astype(np.float32),
+        conditions=conditions,
+    )
+    done = import_file("--missing", "control", "--from", "cell-eval")
+    assert done.returncode == 3
+    assert "this prediction is the truth" in done.stderr
