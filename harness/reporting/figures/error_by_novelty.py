@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.reporting.figures.svg import absent
+from harness.reporting.figures.axes import (
+    SHAPES,
+    box,
+    curve,
+    horizontal,
+    legend,
+    legend_rows,
+    shaped,
+    vertical,
+)
+from harness.reporting.figures.svg import (
+    SERIES,
+    Scale,
+    absent,
+    element,
+    known,
+    line,
+    picture,
+    scale_over,
+    short,
+    text,
+)
+
+WIDTH, HEIGHT, BINS, FEWEST = 460.0, 320.0, 5, 3
 
 
 class Dot(NamedTuple):
@@ -19,7 +44,7 @@ class Dot(NamedTuple):
     kind: str = ""
 
 
-def error_by_novelty(  # noqa: PLR0913 (a picture's words)
+def error_by_novelty(
     title: str,
     series: Sequence[tuple[str, Sequence[Dot]]],
     *,
@@ -28,5 +53,72 @@ def error_by_novelty(  # noqa: PLR0913 (a picture's words)
     reference: float | None = None,
     reason: str = "",
 ) -> Markup:
-    """Dots of each series with its running median; `reference` is a level line; shapes tell the kinds, colours the series."""
-    return absent(title, reason or "not drawn yet")
+    """Dots of each series with the medians of its fifths; shapes tell the kinds, colours and dashes the series.
+
+    `reference` is a level line.
+    """
+    kept = [(name, [dot for dot in dots if known(dot.x) and known(dot.y)]) for name, dots in series]
+    kept = [(name, dots) for name, dots in kept if dots]
+    if not kept:
+        return absent(title, reason or "no condition has both numbers")
+    kinds = sorted({dot.kind for _, dots in kept for dot in dots})
+    names = [name for name, _ in kept]
+    rows = legend_rows(names, width=WIDTH) + (len(kinds) > 1)
+    frame = box(width=WIDTH, height=HEIGHT, legend=rows)
+    level = [reference] if reference is not None and known(reference) else []
+    x = scale_over((dot.x for _, dots in kept for dot in dots), frame.left, frame.right)
+    y = scale_over([*level, *(dot.y for _, dots in kept for dot in dots)], frame.bottom, frame.top)
+    return picture(
+        title,
+        f"{y_label} against {x_label}. " + "; ".join(_said(name, dots) for name, dots in kept) + ".",
+        WIDTH,
+        HEIGHT,
+        horizontal(frame, x, x_label),
+        vertical(frame, y, y_label),
+        *(line(frame.left, y(one), frame.right, y(one), colour="currentColor", dash="4 4") for one in level),
+        *(_dots(name, dots, number, x, y, kinds) for number, (name, dots) in enumerate(kept)),
+        *(
+            curve([(x(a), y(b)) for a, b in medians(dots)], number)
+            for number, (_, dots) in enumerate(kept)
+            if len(dots) >= BINS * FEWEST
+        ),
+        legend(names, y=frame.bottom + 48, width=WIDTH),
+        _kinds(kinds, frame.bottom + 48 + 16 * (rows - 1)) if len(kinds) > 1 else Markup(""),
+    )
+
+
+def medians(dots: Sequence[Dot], bins: int = BINS) -> list[tuple[float, float]]:
+    """Median novelty and median error of equal parts of the conditions, from the least to the most novel."""
+    ordered = sorted(dots, key=lambda dot: dot.x)
+    cuts = [round(number * len(ordered) / bins) for number in range(bins + 1)]
+    parts = [ordered[a:b] for a, b in pairwise(cuts) if b > a]
+    return [(median(dot.x for dot in part), median(dot.y for dot in part)) for part in parts]
+
+
+def _said(name: str, dots: Sequence[Dot]) -> str:
+    return f"{name}: median {short(median(dot.y for dot in dots))} over {len(dots)} conditions"
+
+
+def _dots(name: str, dots: Sequence[Dot], number: int, x: Scale, y: Scale, kinds: Sequence[str]) -> Markup:
+    colour = SERIES[number % len(SERIES)]
+    drawn = (
+        shaped(
+            x(dot.x),
+            y(dot.y),
+            SHAPES[kinds.index(dot.kind) % len(SHAPES)],
+            colour,
+            2.6,
+            f"{name}, {dot.name}: {short(dot.y)} at {short(dot.x)}" + f", {dot.kind}" * bool(dot.kind),
+        )
+        for dot in dots
+    )
+    return element("g", *drawn, opacity=0.55)
+
+
+def _kinds(kinds: Sequence[str], y: float) -> Markup:
+    parts, x = [], 46.0
+    for number, kind in enumerate(kinds):
+        parts.append(shaped(x + 8, y - 4, SHAPES[number % len(SHAPES)], "currentColor"))
+        parts.append(text(kind or "other", x + 18, y, cut=24))
+        x += 34 + 6.2 * min(len(kind or "other"), 24)
+    return Markup("").join(parts)

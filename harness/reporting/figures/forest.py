@@ -7,7 +7,20 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.reporting.figures.svg import absent
+from harness.reporting.figures.axes import Box, horizontal, shaped
+from harness.reporting.figures.svg import (
+    Scale,
+    absent,
+    element,
+    known,
+    line,
+    picture,
+    scale_over,
+    short,
+    text,
+)
+
+WIDTH, ROW, LEFT, RIGHT = 560.0, 24.0, 190.0, 150.0
 
 
 class Difference(NamedTuple):
@@ -21,5 +34,47 @@ class Difference(NamedTuple):
 
 
 def forest(title: str, rows: Sequence[Difference], *, worse: str, better: str, reason: str = "") -> Markup:
-    """Each row's interval against the line of no difference; better is to the right; each row on its own scale of standard widths."""
-    return absent(title, reason or "not drawn yet")
+    """Each row's interval against the line of no difference, all on one scale; better is to the right.
+
+    A filled diamond is an interval that lies wholly on one side of 0, a hollow one holds it.
+    """
+    ends = [
+        number
+        for row in rows
+        for number in (row.estimate, row.low, row.high)
+        if number is not None and known(number)
+    ]
+    if not ends:
+        return absent(title, reason or "nothing could be compared")
+    frame = Box(LEFT, 8, WIDTH - RIGHT, 8 + ROW * len(rows))
+    x = scale_over([0.0, *ends], frame.left, frame.right)
+    apart = sum(_apart(row) for row in rows)
+    return picture(
+        title,
+        f"{len(rows)} differences with intervals, {apart} of them wholly on one side of zero; to the right {better}.",
+        WIDTH,
+        frame.bottom + 54,
+        horizontal(frame, x, ""),
+        line(x(0), frame.top, x(0), frame.bottom, colour="currentColor", width=1.5),
+        *(_row(row, x, frame, frame.top + ROW * (number + 0.5)) for number, row in enumerate(rows)),
+        text(f"← {worse}", frame.left, frame.bottom + 32, anchor="start", cut=30),
+        text(f"{better} →", frame.right, frame.bottom + 48, anchor="end", cut=40),
+    )
+
+
+def _apart(row: Difference) -> bool:
+    return row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
+
+
+def _row(row: Difference, x: Scale, frame: Box, y: float) -> Markup:
+    name = text(row.label, frame.left - 8, y + 4, anchor="end", cut=29)
+    said = text(row.said, frame.right + 8, y + 4, muted=True, cut=26)
+    if row.estimate is None or not known(row.estimate):
+        return name + said
+    bar = Markup("")
+    if row.low is not None and row.high is not None and known(row.low) and known(row.high):
+        bar = line(x(row.low), y, x(row.high), y, colour="var(--c1)", width=3)
+    tip = f"{row.label}: {short(row.estimate)} [{short(row.low)}, {short(row.high)}] {row.said}".rstrip()
+    back = shaped(x(row.estimate), y, "diamond", "var(--bg)", 4.6)
+    dot = shaped(x(row.estimate), y, "diamond", "var(--c1)", 4.2, tip, hollow=not _apart(row))
+    return name + said + element("g", bar, back, dot)

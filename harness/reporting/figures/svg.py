@@ -1,6 +1,7 @@
 """What every picture is made of: elements whose content is escaped, scales, and the picture's frame.
 
-Colours are the page's own variables, so a picture follows light, dark and print; text takes the colour of the text around it.
+Colours are the page's own variables, so a picture follows light, dark and print; letters take the colour of the text
+around them.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def element(tag: str, *content: Markup | str, **attributes: float | str | None) 
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), written, inner)  # noqa: S704 (our own tag names)
 
 
-def text(  # noqa: PLR0913 (a place, an anchor and how it looks)
+def text(
     words: str,
     x: float,
     y: float,
@@ -116,7 +117,7 @@ def text(  # noqa: PLR0913 (a place, an anchor and how it looks)
     )
 
 
-def line(  # noqa: PLR0913 (two ends and how it looks)
+def line(
     x1: float,
     y1: float,
     x2: float,
@@ -166,4 +167,4 @@ def picture(title: str, description: str, width: float, height: float, *parts: M
 
 def absent(title: str, reason: str) -> Markup:
     """What stands where a picture cannot be drawn: its name and why."""
-    return element("p", element("strong", title), ": ", reason or "nothing to draw", class_="figure-absent")
+    return element("p", element("strong", title), ": ", reason or "nothing to draw", class_="absent")
