@@ -29,3 +29,4 @@ engine_up docker docker 600
 engine_up podman podman 600
 engine_up apptainer apptainer 600
 engine_up slurm slurm 600
+engine_up chromium chromium 600

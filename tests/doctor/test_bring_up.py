@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / ".ci"
-NAMES = ("bubblewrap", "docker", "podman", "apptainer", "slurm")
+NAMES = ("bubblewrap", "docker", "podman", "apptainer", "slurm", "chromium")
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def test_all_that_come_up_are_named_by_their_markers_and_their_variables_are_set
     (tmp_path / "engines" / "docker" / "env.sh").write_text("export PLACE=there\n")
     done = bring_up()
     assert done.returncode == 0, done.stderr
-    assert "up: bwrap docker podman apptainer slurm\nat: there\n" in done.stdout
+    assert "up: bwrap docker podman apptainer slurm chromium\nat: there\n" in done.stdout
 
 
 def test_one_that_cannot_be_had_today_is_left_out_aloud(bring_up):
     done = bring_up(apptainer="exit 75")
     assert done.returncode == 0
     assert "# LEFT OUT: apptainer cannot be had" in done.stdout
-    assert "up: bwrap docker podman slurm" in done.stdout
+    assert "up: bwrap docker podman slurm chromium" in done.stdout
 
 
 def test_any_other_fault_is_one(bring_up):
