@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import marshal
 import os
 import select
 import subprocess
@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from harness.contract.status import RunStatus
 from harness.runtimes import supervisor
+from harness.runtimes.compiled import compiled
 from harness.runtimes.ending import read_ending
 from harness.runtimes.log import BoundedLog
 from harness.runtimes.progress import PROGRESS_FILE, ProgressTail
@@ -87,11 +88,12 @@ def _begin(start: Start, job: Job) -> tuple[subprocess.Popen[bytes], BoundedLog]
         "groups": [str(folder) for folder in start.cgroup.folders],
         "wrapped": start.wrapped,
     }
+    plan_text = marshal.dumps(plan).hex()
     log_end, log_start = os.pipe()
     try:
         # a closed lifeline is how the supervisor learns that this process is gone
         family = subprocess.Popen(
-            [interpreter(), "-I", "-S", supervisor.__file__, json.dumps(plan), *start.argv],
+            [interpreter(), "-I", "-S", str(compiled(Path(supervisor.__file__))), plan_text, *start.argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_start,
@@ -159,9 +161,4 @@ def _report(stream: IO[bytes] | None) -> dict[str, Any]:
     if stream is None:
         return {}
     with stream:
-        line = stream.readline(1 << 16)
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return supervisor.read_told(stream.read(1 << 16))

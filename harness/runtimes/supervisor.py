@@ -1,25 +1,23 @@
-"""The parent of one run, a small program of its own (standard library only, no site packages).
+"""The parent of one run, a small program of its own (standard library only, and little of it: it starts with every run).
 
 Started as `python -I -S supervisor.py PLAN ARGV…`. Standard input is a lifeline to the harness: a byte `t` asks the
-whole family to stop, its end (also by the harness being killed) kills it. Standard output gets one JSON line on how
-the run ended; standard error is the run's log. On Linux it is a subreaper: a grandchild that leaves the session or loses
-its parent stays below it, so the family is known by construction.
+whole family to stop, its end (also by the harness being killed) kills it. Standard output gets lines of a name and its
+value on how the run ended; standard error is the run's log. On Linux it is a subreaper: a grandchild that leaves the
+session or loses its parent stays below it, so the family is known by construction.
 
-PLAN (JSON): `file_limit` in bytes; `groups`, control group folders to run in, which are removed at the end even where the
-harness was killed; `wrapped`, whether the command is the shell of a sandbox, which is never asked to stop itself and whose
-first program tells the real end on a descriptor. That descriptor's number replaces the word REPORT in the command.
+PLAN (hexadecimal, from `marshal`): `file_limit` in bytes; `groups`, control group folders to run in, which are removed at
+the end even where the harness was killed; `wrapped`, whether the command is the shell of a sandbox, which is never asked to
+stop itself and whose first program tells the real end on a descriptor. Its number stands for the word REPORT in the command.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import json
+import marshal
 import os
 import resource
 import select
 import signal
-import subprocess
 import sys
 import time
 
@@ -38,7 +36,7 @@ COUNTERS = {
 
 def main(arguments: list[str]) -> int:
     """Run the command, watch the lifeline, leave nobody behind."""
-    plan, argv = json.loads(arguments[0]), arguments[1:]
+    plan, argv = marshal.loads(bytes.fromhex(arguments[0])), arguments[1:]  # noqa: S302, the harness wrote it
     become_subreaper()
     wake, bell = os.pipe()
     os.set_blocking(bell, False)
@@ -56,18 +54,17 @@ def main(arguments: list[str]) -> int:
 def run(plan: dict[str, Any], argv: list[str], wake: int) -> dict[str, object]:
     """Start the command and wait for its end; what there is to tell of it."""
     told, tell = os.pipe()
-    try:
-        child = subprocess.Popen(
-            [word.replace(REPORT, str(tell)) for word in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-            pass_fds=[tell] if plan["wrapped"] else [],
-            preexec_fn=lambda: prepare(plan),
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return {"cannot_start": f"{argv[0]}: {getattr(error, 'strerror', None) or error}"}
+    fault, fault_told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        become(plan, [str(tell) if word == REPORT else word for word in argv], tell, fault_told)
     os.close(tell)
-    code = wait(child.pid, wake, wrapped=plan["wrapped"])
+    os.close(fault_told)
+    words = os.read(fault, 4096).decode("utf-8", "replace")
+    if words:
+        os.waitpid(child, 0)
+        return {"cannot_start": words}
+    code = wait(child, wake, wrapped=plan["wrapped"])
     kill_family(signal.SIGKILL)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     scale = 1 if sys.platform == "darwin" else 1024
@@ -76,16 +73,42 @@ def run(plan: dict[str, Any], argv: list[str], wake: int) -> dict[str, object]:
         return ended
     os.set_blocking(told, False)
     try:
-        ended |= json.loads(os.read(told, 4096))
-    except (BlockingIOError, ValueError):
-        ended["unreported"] = code is not None
+        ended |= read_told(os.read(told, 4096))
+    except BlockingIOError:
+        ended["unreported"] = int(code is not None)
     return ended
+
+
+def become(plan: dict[str, Any], argv: list[str], tell: int, fault_told: int) -> None:
+    """In the child: become the command. The pipe for faults closes by itself when that has worked."""
+    try:
+        os.set_inheritable(tell, bool(plan["wrapped"]))
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        prepare(plan)
+        os.execvp(argv[0], argv)  # noqa: S606, it is what a supervisor is for
+    except OSError as error:
+        os.write(fault_told, f"{argv[0]}: {error.strerror or error}".encode("utf-8", "replace"))
+    finally:
+        os._exit(127)
+
+
+def read_told(text: bytes) -> dict[str, object]:
+    """Lines of a name and its value, which is a whole number or words."""
+    found: dict[str, object] = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(" ")
+        found[name] = int(value) if value.lstrip("-").isdecimal() else value
+    return found
 
 
 def become_subreaper() -> None:
     """Adopt orphaned descendants, where the kernel knows how."""
-    with contextlib.suppress(OSError, AttributeError):
+    try:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        pass
 
 
 def prepare(plan: dict[str, Any]) -> None:
@@ -93,8 +116,8 @@ def prepare(plan: dict[str, Any]) -> None:
     for group in plan["groups"]:
         with open(f"{group}/cgroup.procs", "w") as members:
             members.write("0")
-    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(polite, signal.SIG_DFL)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (plan["file_limit"],) * 2)
 
@@ -119,14 +142,15 @@ def wait(pid: int, wake: int, *, wrapped: bool) -> int | None:
 def reap(pid: int) -> int | None:
     """Collect ended children; the exit code of the one that matters, once it has ended."""
     code = None
-    with contextlib.suppress(ChildProcessError):
-        while True:
+    while True:
+        try:
             ended, status = os.waitpid(-1, os.WNOHANG)
-            if ended == 0:
-                break
-            if ended == pid:
-                code = os.waitstatus_to_exitcode(status)
-    return code
+        except ChildProcessError:
+            return code
+        if ended == 0:
+            return code
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
 
 
 def kill_family(number: int, *, spared: int | None = None) -> None:
@@ -137,8 +161,10 @@ def kill_family(number: int, *, spared: int | None = None) -> None:
         for pid in family:
             if pid == spared:
                 continue
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+            try:
                 os.kill(pid, number)
+            except (ProcessLookupError, PermissionError):
+                pass
         if number != signal.SIGKILL or not family or time.monotonic() > until:
             return
         time.sleep(0.01)
@@ -161,10 +187,8 @@ def descendants(root: int) -> list[int]:
 def process_table() -> list[tuple[int, int, str]]:
     """(pid, parent, state) of all processes."""
     if not os.path.isdir("/proc/self"):
-        listing = subprocess.run(
-            ["ps", "-axo", "pid=,ppid=,state="], capture_output=True, text=True, check=False
-        )
-        rows = [line.split() for line in listing.stdout.splitlines()]
+        with os.popen("ps -axo pid=,ppid=,state=") as listing:  # noqa: S605
+            rows = [line.split() for line in listing]
         return [(int(row[0]), int(row[1]), row[2][:1]) for row in rows if len(row) == 3]
     table = []
     for entry in os.listdir("/proc"):
@@ -185,10 +209,13 @@ def counted(groups: list[str]) -> dict[str, int]:
     for group in groups:
         for name, files in COUNTERS.items():
             for file in files:
-                with contextlib.suppress(OSError, ValueError), open(f"{group}/{file}") as handle:
-                    rows = [line.split() for line in handle.read().splitlines()]
+                try:
+                    with open(f"{group}/{file}") as handle:
+                        rows = [line.split() for line in handle.read().splitlines()]
                     numbers = [int(row[-1]) for row in rows if len(row) == 1 or row[0] == "oom_kill"]
-                    found[name] = found.get(name, 0) + sum(numbers)
+                except (OSError, ValueError):
+                    continue
+                found[name] = found.get(name, 0) + sum(numbers)
     return found
 
 
@@ -207,9 +234,12 @@ def remove(groups: list[str]) -> None:
 
 
 def report(value: dict[str, object]) -> None:
-    """One JSON line to the harness, if it still listens."""
-    with contextlib.suppress(OSError):
-        os.write(1, (json.dumps(value) + "\n").encode())
+    """What there is to tell, to the harness, if it still listens."""
+    told = "".join(f"{name} {value}\n" for name, value in value.items() if value is not None)
+    try:
+        os.write(1, told.encode("utf-8", "replace"))
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.runtimes.compiled import compiled
 from harness.runtimes.sandbox.view import (
     FIRST_PROGRAM,
     HOME,
@@ -62,7 +63,7 @@ class Bubblewrap:
             room.words += ["--symlink", target, inside]
         for name, path in identity(scratch, self.uid).items():
             room.bind("--ro-bind", str(path), f"/etc/{name}")
-        room.bind("--ro-bind", str(Path(__file__).with_name("first.py")), FIRST_PROGRAM)
+        room.bind("--ro-bind", str(compiled(Path(__file__).with_name("first.py"))), FIRST_PROGRAM)
         room.bind("--bind", str(output), OUTPUT)
         for place in ("/dev", *room.covered, "/"):
             room.words += ["--remount-ro", place]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness.runtimes.compiled import compiled
 from harness.runtimes.environment import SYSTEM_PATH, Places, clean_environment, outside_places
 from harness.runtimes.protocol import Guarantee, Job, Limits
 from harness.runtimes.sandbox.cgroup import Cgroup, make_cgroup
@@ -66,7 +67,7 @@ def _start(program: Program, job: Job, layer: Layer, cgroup: Cgroup, scratch: Pa
     elif layer.landlock or layer.unshare:
         view = view_of(job, replace(program, exposed=(*program.exposed, *library_folders())))
         rules = rules_outside(view, job.output.absolute(), scratch) if layer.landlock else None
-        first = str(Path(__file__).with_name("first.py"))
+        first = str(compiled(Path(__file__).with_name("first.py")))
         start = first_program(first, str(job.folder), report=REPORT, rules=rules)
         command = [*layer.unshare, *start, *command]
     return Start(
@@ -74,7 +75,7 @@ def _start(program: Program, job: Job, layer: Layer, cgroup: Cgroup, scratch: Pa
         environment=environment,
         folder=job.folder,
         isolation=layer.isolation,
-        wrapped=REPORT in " ".join(command),
+        wrapped=REPORT in command,
         cgroup=cgroup,
         granted=granted,
         missing=missing,

@@ -1,18 +1,18 @@
 """The first program of a run's sandbox: gives away every right that is left, then starts the submission and waits.
 
-Started as `python -I -S first.py PLAN ARGV…` (standard library only, PLAN as JSON). Its own process stays out of the
-submission's reach and tells through the descriptor `report` how the submission ended, so that an exit code 139 and a
-segmentation fault are two things. As the first process of its namespace it takes the rest with it when it ends.
+Started as `python -I -S first.py REPORT PLAN ARGV…` (standard library only, and little of it: it starts with every run).
+Its own process stays out of the submission's reach and tells through the descriptor REPORT (`-`: nobody listens) how the
+submission ended, so that an exit code 139 and a segmentation fault are two things: lines of a name and its value. As the
+first process of its namespace it takes the rest with it when it ends.
 
-PLAN: `report` (descriptor, or null), `uid` (to change to, or null), `processes` (limit, or null), `folder` (working folder),
-`rules` (Landlock: `read`, `write`, `devices`, `list`, `alone`; or null), `filter` (whether system calls are refused).
+PLAN (hexadecimal, from `marshal`): `uid` (to change to, or None), `processes` (limit, or None), `folder` (working folder),
+`rules` (Landlock: `read`, `write`, `devices`, `list`, `alone`; or None), `filter` (whether system calls are refused).
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import json
+import marshal
 import os
 import resource
 import signal
@@ -46,23 +46,26 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> int:
     """Start the submission, wait for it, report."""
-    plan, argv = json.loads(arguments[0]), arguments[1:]
+    report = None if arguments[0] == "-" else int(arguments[0])
+    plan, argv = marshal.loads(bytes.fromhex(arguments[1])), arguments[2:]  # noqa: S302, the harness wrote it
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    if plan["report"] is not None:
-        os.set_inheritable(plan["report"], False)
+    if report is not None:
+        os.set_inheritable(report, False)
     fault, fault_told = os.pipe()
     child = os.fork()
     if child == 0:
         become(plan, argv, fault_told)
     os.close(fault_told)
     code = wait(child)
-    told = os.read(fault, 4096).decode("utf-8", "replace")
+    told = os.read(fault, 4096) or b"code %d" % code
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    report = json.loads(told) if told else {"code": code}
-    with contextlib.suppress(OSError, TypeError):
-        os.write(plan["report"], (json.dumps(report | {"peak_rss_bytes": peak}) + "\n").encode())
+    if report is not None:
+        try:
+            os.write(report, b"%s\npeak_rss_bytes %d\n" % (told, peak))
+        except OSError:
+            pass  # whoever listened is gone
     return code if 0 <= code < 256 else 128 - code
 
 
@@ -79,7 +82,7 @@ def become(plan: dict[str, object], argv: list[str], fault_told: int) -> None:
     except OSError as error:
         key = step if step == "cannot_start" else "sandbox_fault"
         words = f"{argv[0]}: {error.strerror or error}" if key == "cannot_start" else f"{step}: {error}"
-        os.write(fault_told, json.dumps({key: words}).encode())
+        os.write(fault_told, f"{key} {' '.join(words.split())}".encode("utf-8", "replace"))
     finally:
         os._exit(127)
 

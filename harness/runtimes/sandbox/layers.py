@@ -7,7 +7,7 @@ not give is in `missing`, with the reason, in every record.
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import re
 import shutil
@@ -140,7 +140,7 @@ def _fault_of(found: Bubblewrap) -> str | None:
             if Path("/", name).is_dir() and not Path("/", name).is_symlink()
         ]
         view = View(tuple(binds), tuple(links), (), ())
-        start = first_program(FIRST_PROGRAM, SUBMISSION, uid=found.uid, report="null")
+        start = first_program(FIRST_PROGRAM, SUBMISSION, uid=found.uid)
         command = [*start, interpreter(), "-I", "-S", "-c", TRIAL]
         said = _said(found.argv(view, place / "output", place / "scratch", 1 << 20, command))
     told = re.match(r"(\d+) (\d+)\n", said)
@@ -179,15 +179,14 @@ def first_program(
     place: str,
     folder: str,
     *,
-    report: str,
+    report: str = "-",
     uid: int | None = None,
     processes: int | None = None,
     rules: object = None,
 ) -> list[str]:
     """The words that start the first program, which starts what follows them."""
-    plan = {"report": "REPORT", "uid": uid, "processes": processes, "folder": folder, "rules": rules}
-    text = json.dumps(plan | {"filter": True}).replace('"REPORT"', report)
-    return [interpreter(), "-I", "-S", place, text]
+    plan = {"uid": uid, "processes": processes, "folder": folder, "rules": rules, "filter": True}
+    return [interpreter(), "-I", "-S", place, report, marshal.dumps(plan).hex()]
 
 
 def _said(argv: Sequence[str]) -> str:
