@@ -12,6 +12,7 @@ from harness.records.verify import Check
 from harness.records.versions import version_of
 from harness.schedulers.rescore import RunContext, engine_of_run
 from harness.scoring.evaluate import score, write_evaluation
+from harness.scoring.pictures import PICTURES_FILE
 
 WHAT = "metrics, scored again"
 
@@ -33,7 +34,8 @@ def rescore_checks(
         write_evaluation(Path(scratch), evaluation, run.record.run)
         return [
             _compared(run.record.files[file], Path(scratch) / file)
-            for file in (METRICS_FILE, CALIBRATION_FILE, TABLE_FILE)
+            for file in (METRICS_FILE, CALIBRATION_FILE, TABLE_FILE, PICTURES_FILE)
+            if file != PICTURES_FILE or file in run.record.files  # runs of an earlier day have none
         ]
 
 

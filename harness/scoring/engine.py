@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contract.predictions import PredictionsFile
 from harness.datasets.dataset import PerturbDataset
@@ -18,7 +19,7 @@ from harness.scoring.condition_stage import CELL_KINDS, ConditionStage
 from harness.scoring.context_stage import ContextStage, ScoredContext
 from harness.scoring.parts import Parts, read_parts, write_shard
 from harness.scoring.task_cells import TaskCells
-from harness.scoring.task_stage import summarise_task
+from harness.scoring.task_stage import effect_sizes, summarise_task
 from harness.scoring.threads import one_blas_thread
 from harness.scoring.train_distance import Distance, train_distance
 from harness.scoring.training import Training, train_effects, training_statistics
@@ -73,6 +74,10 @@ class Scored:
     variance: Variance
     indices: list[int]
     """Positions among the truth's conditions of the summary's forecasts."""
+    distance: NDArray[np.float64] | None
+    """Of each of them to the training conditions."""
+    sizes: NDArray[np.float64]
+    """Of each, root mean square over genes of the observed and of the predicted effect. [conditions, 2]"""
 
 
 class Engine:
@@ -142,7 +147,7 @@ class Engine:
         name = "distance" if self.inputs.kinds is None else f"distance-{'-'.join(self.inputs.kinds)}"
         distance = self.kept.get(name, Distance, self._distance).values
         summary = summarise_task(self.task, parts, self.cells, training, variance, scratch, distance)
-        return Scored(contexts, summary, variance, parts.indices())
+        return Scored(contexts, summary, variance, parts.indices(), distance, effect_sizes(parts))
 
     @cached_property
     def training(self) -> Training:

@@ -18,6 +18,7 @@ from harness.scoring.answers import RowsKind, expected_rows
 from harness.scoring.document import UNCERTAINTY, metrics_document
 from harness.scoring.engine import Engine, Progress, Scored, ScoreInputs
 from harness.scoring.long_table import long_table
+from harness.scoring.pictures import PICTURES_FILE, pictures_document
 from harness.scoring.threads import one_blas_thread
 from harness.scoring.variance import Variance, VarKind
 from harness.scoring.workers import fitting_workers, score_in_processes
@@ -49,6 +50,10 @@ class Evaluation:
     def calibration(self) -> dict[str, Any]:
         """The content of `calibration.json`: the uncertainty panel on its own."""
         return {key: self.document[key] for key in ("schema", "task", "variance", "versions", UNCERTAINTY)}
+
+    def pictures(self) -> dict[str, Any]:
+        """The content of `pictures.json`: what pages draw of the truth."""
+        return pictures_document(self.engine, self.scored)
 
     def table(self, run: str) -> pa.Table:
         """The long table, under the name of its run."""
@@ -108,6 +113,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, run: str) -> None:
     """Write the documents of scored predictions into a folder."""
     write_json(folder / METRICS_FILE, evaluation.document)
     write_json(folder / CALIBRATION_FILE, evaluation.calibration())
+    write_json(folder / PICTURES_FILE, evaluation.pictures())
     pq.write_table(evaluation.table(run), folder / TABLE_FILE, compression="zstd")
 
 

@@ -99,6 +99,18 @@ def effect(parts: Parts, index: int) -> NDArray[np.float64]:
     return np.asarray(np.mean(kept, axis=0), np.float64)
 
 
+def effect_sizes(parts: Parts) -> Rows:
+    """Root mean square over genes of the observed and of the predicted effect of each condition. [conditions, 2]"""
+    found = [
+        [
+            float(np.sqrt(np.mean(np.square(one))))
+            for one in (effect(parts, i), parts.rows("predicted_effect", [i])[0])
+        ]
+        for i in parts.indices()
+    ]
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
 def _sampling_variance(
     task: TaskCells, parts: Parts, cells: ConditionStage, index: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
