@@ -41,6 +41,16 @@ class Checkpoint:
             if other != file:
                 other.unlink()
 
+    def differing(self) -> list[str]:
+        """What the configuration of a state that is there has otherwise; nothing where none is there."""
+        try:
+            found = json.loads(self._document.read_text(encoding="utf-8"))["configuration"]
+        except FileNotFoundError:
+            return []
+        return sorted(
+            name for name in {*found, *self.configuration} if found.get(name) != self.configuration.get(name)
+        )
+
     def load(self) -> tuple[int, dict[str, Tensor], dict[str, Any]] | None:
         """The last state saved, if one of this configuration is there."""
         try:
@@ -88,10 +98,15 @@ def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> No
 
 def save_weights(network: nn.Module, file: Path, facts: Mapping[str, str]) -> None:
     """The weights of a trained network, with a few facts in the header."""
+    save_tensors(network.state_dict(), file, facts)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], file: Path, facts: Mapping[str, str]) -> None:
+    """Tensors in one file, with a few facts in the header."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
     save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()},
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         partial,
         metadata=dict(facts),
     )

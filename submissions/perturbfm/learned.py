@@ -21,6 +21,7 @@ from perturbfm.ensemble import Ensemble, member_seed
 from perturbfm.losses import Goal, Outputs
 from perturbfm.network import Design, EffectNetwork, World
 from perturbfm.prediction import Prediction
+from perturbfm.pretrain.encoder_file import start_from
 from perturbfm.shrinkage import shrinkage, temperature
 from perturbfm.starts import choose_start
 from perturbfm.trainer import Recipe, Training, derived, outputs_of, predict
@@ -68,6 +69,7 @@ class Learned:
             "best_step": self.best_step,
             "curves": {name: asdict(curve) for name, curve in self.curves.items()},
             "parameters": sum(p.numel() for p in self.network.parameters()),
+            "pretrained": self.network.begun_from,
             "network": self.network.diagnostics(),
         }
 
@@ -113,7 +115,11 @@ def untrained(problem: Problem, build: Build, part: Part, seed: int) -> EffectNe
     """A network as it begins, on the device that there is."""
     torch.manual_seed(derived(seed, "weights"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return build(part.world, problem.design).to(device)
+    network = build(part.world, problem.design)
+    if told := problem.task.params.get("pretrained"):
+        scale = problem.scales.states.scale
+        network.begun_from = start_from(network, told, problem.task, problem.design, scale)
+    return network.to(device)
 
 
 def learn(

@@ -115,6 +115,8 @@ class EffectNetwork(nn.Module):
     def __init__(self, world: World, design: Design) -> None:
         super().__init__()
         self.world, self.design = world, design
+        self.begun_from: dict[str, Any] | None = None
+        """What its state encoders were pretrained on, if they were."""
 
     def systematic(self, inputs: Inputs) -> Tensor:
         """What any perturbation does in this state. [B, genes]"""
