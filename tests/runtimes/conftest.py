@@ -62,11 +62,18 @@ def write_wheel() -> Callable[..., Path]:
     """Write a wheel of one Python module, as any installer takes it: `write_wheel(folder, "name", "1.0", needs=[…])`."""
 
     def write(
-        folder: Path, name: str, version: str = "1.0", *, code: str = "", needs: Sequence[str] = ()
+        folder: Path,
+        name: str,
+        version: str = "1.0",
+        *,
+        code: str = "",
+        needs: Sequence[str] = (),
+        python: str = "",
     ) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         info = f"{name}-{version}.dist-info"
         needed = "".join(f"Requires-Dist: {need}\n" for need in needs)
+        needed += f"Requires-Python: {python}\n" if python else ""
         files = {
             f"{name}.py": code or f"VERSION = {version!r}\n",
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}",

@@ -112,6 +112,8 @@ def _build(
 ) -> Environment:
     wheels, beside = local
     started = time.monotonic()
+    for notice in lock.remarks.notices:
+        say(f"notice: {notice}")
     refused = []
     for installer in installers():
         say(
@@ -119,7 +121,7 @@ def _build(
         )
         shutil.rmtree(folder, ignore_errors=True)
         venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-        words = fill(installer, folder / "bin" / "python", lock.path, wheels, beside=beside, held=[held])
+        words = fill(installer, folder / "bin" / "python", lock, wheels, beside=beside, held=[held])
         if words:
             refused.append(words)
             continue
@@ -130,6 +132,7 @@ def _build(
             "schema": 1,
             "built_for": lock.path.parent.name,
             "packages": packages,
+            "notices": list(lock.remarks.notices),
             "installer": installer.name,
             "python": interpreter(),
             "seconds": round(time.monotonic() - started, 1),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.digest import Digest, file_hash
 from harness.errors import HarnessError
+from harness.runtimes.environments.remarks import Remarks, normalised, read_remarks
 
 OPTIONS = (
     "--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--no-index", "--require-hashes", "--only-binary",
@@ -31,6 +32,7 @@ class Lock:
     """Normalised name → version, or the address that is pinned by its hash."""
     wheels: tuple[Path, ...]
     """Local folders of wheels that the file itself names with `--find-links`."""
+    remarks: Remarks = field(default_factory=Remarks)
 
     def digest(self, *more: Path) -> Digest:
         """Everything of the file, and of the local wheels that it can take, that decides what is installed."""
@@ -70,7 +72,7 @@ def read_lock(path: Path) -> Lock:
             raise HarnessError(
                 f"package {name!r} is locked twice", where=f"{path}:{number}", got=line, mend=MEND
             )
-    return Lock(path, packages, tuple(wheels))
+    return Lock(path, packages, tuple(wheels), read_remarks(text, path, packages))
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
@@ -88,11 +90,6 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
     if pending.strip():
         found.append((start, pending.strip()))
     return found
-
-
-def normalised(name: str) -> str:
-    """A package's name as packaging tools compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _option(line: str, where: str) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.runtimes.environments.lock import PINNED, logical_lines, normalised
+from harness.runtimes.environments.lock import PINNED, logical_lines
+from harness.runtimes.environments.remarks import normalised
 from harness.storage import make_folder
 
 SOURCES = "sources.txt"

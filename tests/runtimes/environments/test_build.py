@@ -190,3 +190,26 @@ def test_the_marker_says_what_is_in_it_and_what_made_it(tmp_path, lock, wheels):
     assert told["packages"] == ["first_part==1.0"]
     assert told["installer"] in ALL
     assert told["python"][1] == ".".join(str(part) for part in sys.version_info[:3])
+
+
+@pytest.mark.parametrize("name", ["uv", "pip"])
+def test_a_package_is_installed_regardless_of_its_metadata_where_the_lock_says_so(
+    monkeypatch, tmp_path, lock, wheels, write_wheel, name
+):
+    if name not in ALL:
+        pytest.skip(f"{name} is not installed")
+    monkeypatch.setattr(build, "installers", lambda: [ALL[name]])
+    write_wheel(wheels, "old_part", "1.0", needs=["absent", "first-part>=7"], python="<3.11,>=3.9")
+    remarks = ("# harness: notice Read its licence.", "# harness: regardless old_part 3.10")
+    said: list[str] = []
+    told = read_lock(lock(*remarks, "old_part==1.0", "first_part==1.0"))
+    made = environment(told, tmp_path / "cache", wheels=wheels, say=said.append)
+    assert made.packages == ("first_part==1.0", "old_part==1.0")
+    assert said[0] == "notice: Read its licence."
+    assert json.loads((made.folder / MARKER).read_text())["notices"] == ["Read its licence."]
+    if name == "pip":  # slow, and the rest is the same
+        return
+    write_wheel(wheels, "strict_part", "1.0", needs=["absent"])
+    held = read_lock(lock(remarks[1], "old_part==1.0", "first_part==1.0", "strict_part==1.0"))
+    with pytest.raises(HarnessError, match="cannot be built"):  # the others are held to their metadata still
+        environment(held, tmp_path / "cache", wheels=wheels)

@@ -87,3 +87,30 @@ def test_the_hash_covers_the_file_and_the_wheels_it_takes_but_no_others(lock, tm
     assert changed != before
     path.write_text(path.read_text() + "# a note\n")
     assert read_lock(path).digest().hexdigest() != changed
+
+
+def test_remarks_are_read_from_comments_and_leave_the_packages_alone(lock):
+    read = read_lock(
+        lock(
+            "# harness: notice The licence of this is a strict one.\n"
+            "# harness: regardless Old_Part 3.10\n"
+            "old-part==1.0\nother==2  # harness is a word like any other\n"
+        )
+    )
+    assert read.packages == {"old-part": "1.0", "other": "2"}
+    assert read.remarks.notices == ("The licence of this is a strict one.",)
+    assert read.remarks.regardless == {"old-part": "3.10"}
+
+
+@pytest.mark.parametrize(
+    ("remark", "said"),
+    [
+        ("notise x", "did you mean 'notice'"),
+        ("regardless othr 3.10", "did you mean 'other'"),
+        ("regardless other", "3.N"),
+    ],
+)
+def test_a_remark_that_says_nothing_known_is_refused(lock, remark, said):
+    with pytest.raises(HarnessError) as refused:
+        read_lock(lock(f"# harness: {remark}\nother==2\n"))
+    assert said in str(refused.value)
