@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 SUBMISSION ?= submissions/baselines/ridge
 
-.PHONY: help demo test test-long lint format bench docs clean
+.PHONY: help demo test test-long test-external lint format bench docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,10 +15,13 @@ demo: $(VENV)/.installed  ## Set up, then run a submission on the built-in demo 
 	$(BIN)/harness submit $(SUBMISSION)
 
 test: $(VENV)/.installed-dev  ## Run the fast tests.
-	$(BIN)/python -m pytest -q -m "not long" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -m "not long and not external" -n $(WORKERS) --dist loadfile
 
 test-long: $(VENV)/.installed-dev  ## Run the tests that take minutes: a million cells, 200 killed processes, a 1 GB file.
-	$(BIN)/python -m pytest -q -m long
+	$(BIN)/python -m pytest -q -m "long and not external"
+
+test-external: $(VENV)/.installed-dev  ## Build the environments of the external models and run them; MODELS=gears takes one.
+	$(BIN)/python -m pytest -q -m "external and not long" -p no:randomly tests/external $(if $(MODELS),-k "$(MODELS)")
 
 lint: $(VENV)/.installed-dev  ## Format check, lint, strict types, import rules.
 	$(BIN)/ruff format --check .
