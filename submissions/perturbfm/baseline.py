@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sdk import Condition, Predictions, Task
-from perturbfm.conditions import Floats, Training, novelty, read_training
+from perturbfm.conditions import Floats, Training, folds_of, novelty, read_training
 
 NATIVE, EXTENDED, FALLBACK = 2, 1, 0
 N_FOLDS = 5
@@ -48,21 +48,8 @@ class Baseline:
 
 
 def folds(training: Training, axis: str) -> NDArray[np.int64]:
-    """The fold in which a condition is left out, −1 for never; whole units of the axis share a fold. [conditions]
-
-    An axis with fewer than two units cannot be left out: then conditions are.
-    """
-    units = [_unit(condition, axis) for condition in training.table]
-    position = {u: i for i, u in enumerate(dict.fromkeys(u for u in units if u is not None))}
-    if len(position) < 2 and axis != "condition":
-        return folds(training, "condition")
-    return np.array([position[u] % N_FOLDS if u is not None else -1 for u in units], np.int64)
-
-
-def _unit(condition: Condition, axis: str) -> Hashable:
-    if axis == "combination":
-        return condition.pert if len(condition.genes) > 1 else None
-    return {"context": condition.context, "perturbation": condition.pert, "condition": condition}[axis]
+    """The fold in which a condition is left out. [conditions]"""
+    return folds_of(training, axis, N_FOLDS)
 
 
 def cross_fit(fit: Fit, training: Training, params: Params, axis: str) -> tuple[Floats, NDArray[np.int64]]:

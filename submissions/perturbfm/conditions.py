@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.sdk import Condition, Table, Task
+
+if TYPE_CHECKING:
+    from perturbfm.reach import Reached
 
 Floats = NDArray[np.float64]
 _BLOCK_ROWS = 4096
@@ -34,6 +38,8 @@ class Training:
     """What the asked-for conditions are mostly new in: `context`, `perturbation`, `combination` or `condition`."""
     states: dict[str, Floats]
     """Mean control expression of every context, also of those without labelled rows. [genes] each"""
+    reached: Reached | None = None
+    """What perturbed genes reach over graphs, for starts that read it."""
 
     def subset(self, keep: NDArray[np.bool_]) -> Training:
         """The same task with fewer labelled conditions."""
@@ -81,6 +87,24 @@ def novelty(known: Sequence[Condition], asked: Sequence[Condition]) -> list[str]
         return "condition" if condition.context in contexts else "context"
 
     return [kind(condition) for condition in asked]
+
+
+def folds_of(training: Training, axis: str, n: int) -> NDArray[np.int64]:
+    """The fold in which a condition is left out, −1 for never; whole units of the axis share a fold. [conditions]
+
+    An axis with fewer than two units cannot be left out: then conditions are.
+    """
+    units = [_unit(condition, axis) for condition in training.table]
+    position = {u: i for i, u in enumerate(dict.fromkeys(u for u in units if u is not None))}
+    if len(position) < 2 and axis != "condition":
+        return folds_of(training, "condition", n)
+    return np.array([position[u] % n if u is not None else -1 for u in units], np.int64)
+
+
+def _unit(condition: Condition, axis: str) -> Hashable:
+    if axis == "combination":
+        return condition.pert if len(condition.genes) > 1 else None
+    return {"context": condition.context, "perturbation": condition.pert, "condition": condition}[axis]
 
 
 def main_axis(known: Sequence[Condition], asked: Sequence[Condition]) -> str:

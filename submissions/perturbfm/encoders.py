@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from perturbfm.network import Design, Inputs, World
+from perturbfm.network import Design, Inputs, World, gene_mask
 
 
 class StateEncoder(nn.Module):
@@ -103,13 +103,6 @@ class PerturbationEncoder(nn.Module):
         if not self.training:
             return torch.ones(shape, device=device)
         return (torch.rand(shape, device=device) >= self.forget).float()
-
-
-def gene_mask(genes: Tensor, n: int) -> Tensor:
-    """1 where a condition perturbs a gene; −1 in the list is no gene. [B, M] → [B, n]"""
-    mask = torch.zeros(len(genes), n + 1, device=genes.device)
-    mask.scatter_(1, torch.where(genes < 0, n, genes), 1.0)
-    return mask[:, :n]
 
 
 class ContextEncoder(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor
 from harness.sdk import Condition
 from perturbfm.losses import Outputs
 from perturbfm.prediction import Prediction
-from perturbfm.shrinkage import shrinkage, temperature
+from perturbfm.shrinkage import AS_SAID, Width, shrinkage, width
 from perturbfm.trainer import derived
 
 if TYPE_CHECKING:
@@ -56,18 +56,18 @@ class Ensemble:
 
     members: Sequence[Learned]
     gamma: float
-    temperature: float
+    width: Width
 
     @classmethod
     def of(cls, members: Sequence[Learned]) -> Ensemble:
         """Fit both numbers on the held-out conditions; without any the departures are not followed."""
         held = [member.held for member in members if member.held is not None]
         if len(held) < len(members):
-            return cls(members, gamma=0.0, temperature=1.0)
+            return cls(members, gamma=0.0, width=AS_SAID)
         goal = held[0][1]
         together = pool([outputs for outputs, _ in held])
         gamma = shrinkage(together.outputs(goal.prior, 0.0), goal)
-        return cls(members, gamma, temperature(together.outputs(goal.prior, gamma), goal, gamma))
+        return cls(members, gamma, width(together.outputs(goal.prior, gamma), goal, gamma))
 
     def predict(self, asked: Sequence[Condition]) -> Prediction:
         """Baseline + γ × mean departure, with both parts of the variance and one of them on its own."""
@@ -75,18 +75,16 @@ class Ensemble:
         together = pool([member.outputs(asked) for member in self.members])
         aleatoric = part.spreads(asked) * together.aleatoric.numpy()
         epistemic = (self.gamma * part.scales.unit) ** 2 * together.disagreement.numpy()
-        departure = part.scales.unit * together.mean.numpy()
-        return Prediction(
-            part.rule(asked)[0] + self.gamma * departure,
-            self.temperature * (aleatoric + epistemic),
-            part.support(asked),
-            self.temperature * epistemic,
-        )
+        mean = part.answers(asked) + self.gamma * part.scales.unit * together.mean.numpy()
+        total = self.width.temperature * (aleatoric + epistemic) + self.width.swell * (mean - part.mean) ** 2
+        mean, total, kept = part.recalled(asked, mean, total)
+        return Prediction(mean, total, part.support(asked), self.width.temperature * epistemic * kept)
 
     def diagnostics(self) -> dict[str, Any]:
         """The ensemble's numbers and each member's own."""
         return {
             "shrinkage": self.gamma,
-            "temperature": self.temperature,
+            "temperature": self.width.temperature,
+            "swell": self.width.swell,
             "members": [member.diagnostics() for member in self.members],
         }

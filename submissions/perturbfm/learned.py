@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,18 @@ from perturbfm.losses import Goal, Outputs
 from perturbfm.network import Design, EffectNetwork, World
 from perturbfm.prediction import Prediction
 from perturbfm.pretrain.encoder_file import start_from
-from perturbfm.shrinkage import shrinkage, temperature
-from perturbfm.starts import choose_start
+from perturbfm.reach import Reached
+from perturbfm.shrinkage import AS_SAID, Width, shrinkage, width
+from perturbfm.starts import FOLD_STARTS, choose_start
 from perturbfm.trainer import Recipe, Training, derived, outputs_of, predict
-from perturbfm.training_set import Part, Scales, held_out
+from perturbfm.training_set import Part, Scales, held_out_folds
 
 Build = Callable[[World, Design], EffectNetwork]
 Say = Callable[[str, int, int, dict[str, float]], None]
 """Told what is being done, the step, the number of steps and what was measured."""
 FEW_GENES = 1024
-STARTS_TRIED = ("train_mean", "perturbation_mean", "scaled_additive")
+PLAIN_STARTS = ("train_mean", "perturbation_mean", "scaled_additive")
+STARTS_TRIED = (*PLAIN_STARTS, "fold_mean", "near_fold_mean")
 
 
 @dataclass
@@ -42,19 +44,25 @@ class Learned:
     part: Part
     gamma: float = 1.0
     """How far the departure is followed."""
-    temperature: float = 1.0
+    width: Width = AS_SAID
+    """Of the variance."""
     best_step: int = 0
     curves: dict[str, Curve] = field(default_factory=dict)
     held: tuple[Outputs, Goal] | None = None
-    """What a network that had not seen the held-out conditions said of them, and what they did."""
+    """What networks that had not seen the held-out conditions said of them, and what they did."""
 
     def predict(self, asked: Sequence[Condition]) -> Prediction:
-        """Baseline + γ × departure, and the baseline's variance times what the network and the temperature make of it."""
-        start, spread = self.part.rule(asked)[0], self.part.spreads(asked)
+        """Baseline + γ × departure, and the baseline's variance times what the network and the temperature make of it.
+
+        Conditions that training has shown are met half way between this and what was seen of them.
+        """
+        start, spread = self.part.answers(asked), self.part.spreads(asked)
         outputs = self.outputs(asked)
-        departure = self.part.scales.unit * outputs.mean.numpy().astype(np.float64)
-        var = spread * self.temperature * np.exp(outputs.log_var.numpy().astype(np.float64))
-        return Prediction(start + self.gamma * departure, var, self.part.support(asked))
+        mean = start + self.gamma * self.part.scales.unit * outputs.mean.numpy().astype(np.float64)
+        var = spread * self.width.temperature * np.exp(outputs.log_var.numpy().astype(np.float64))
+        var = var + self.width.swell * (mean - self.part.mean) ** 2
+        mean, var, _ = self.part.recalled(asked, mean, var)
+        return Prediction(mean, var, self.part.support(asked))
 
     def outputs(self, asked: Sequence[Condition]) -> Outputs:
         """What the network itself says."""
@@ -65,7 +73,8 @@ class Learned:
         return {
             "start": self.part.start,
             "shrinkage": self.gamma,
-            "temperature": self.temperature,
+            "temperature": self.width.temperature,
+            "swell": self.width.swell,
             "best_step": self.best_step,
             "curves": {name: asdict(curve) for name, curve in self.curves.items()},
             "parameters": sum(p.numel() for p in self.network.parameters()),
@@ -86,14 +95,21 @@ class Problem:
     recipe: Recipe
     combo_weight: float = 1.0
     members: int = 1
+    searches: int = 3
+    """How many times, at most, some conditions are held out to find how long and how far."""
 
     @classmethod
     def read(cls, task: Task) -> Problem:
         """Group the rows, and choose what to start from."""
         labelled = read_training(task)
         design, params = Design.of(task.params), task.params
+        if design.perturbation and design.gene_set:
+            perturbed = dict.fromkeys(g for c in (*labelled.table, *task.conditions().table) for g in c.genes)
+            labelled = replace(labelled, reached=Reached.of(task, list(perturbed), design.graph))
         names = params.get("start", list(STARTS_TRIED)) if design.perturbation else ["train_mean"]
         names = [names] if isinstance(names, str) else names
+        if not (design.context and design.basal):  # what it may not know, its start may not know either
+            names = [name for name in names if name not in FOLD_STARTS] or list(PLAIN_STARTS)
         return cls(
             task,
             labelled,
@@ -103,6 +119,7 @@ class Problem:
             Recipe.of(params),
             float(params.get("combo_weight", 1.0)),
             int(params.get("members", 1)),
+            int(params.get("searches", 3)),
         )
 
     def part(self, keep: NDArray[np.bool_] | None = None, spread: dict[str, Floats] | None = None) -> Part:
@@ -130,36 +147,49 @@ def learn(
     `folder` keeps checkpoints: a training that was killed goes on from there.
     """
     whole = problem.part()
-    held = held_out(problem.task, problem.labelled)
-    if (
-        held is None
-    ):  # nothing can be held out, so nothing shows that the network would be better than its start
+    folds = held_out_folds(problem.task, problem.labelled, problem.searches)
+    if not folds:  # nothing can be held out, so nothing shows that the network would be better than its start
         return Learned(untrained(problem, build, whole, seed), whole, gamma=0.0)
 
     def reporter(what: str) -> Callable[[int, int, Any], None] | None:
         return None if say is None else lambda step, of, measured: say(what, step, of, dict(measured))
 
-    part = problem.part(~held)
-    validation = part.others(problem.labelled.subset(held))
-    trial = untrained(problem, build, part, seed)
-    first = Training(
-        trial, part.examples(), problem.recipe, seed, validation=validation, folder=folder, name="search"
-    ).run(reporter("search"))
-    outputs = outputs_of(trial, validation)
-    gamma = shrinkage(outputs, validation.goal)
-    factor = temperature(outputs, validation.goal, gamma)
+    found, curves, steps = [], {}, []
+    for number, held in enumerate(folds):
+        name = "search" if number == 0 else f"search {number + 1}"
+        part = problem.part(~held)
+        validation = part.others(problem.labelled.subset(held))
+        trial = untrained(problem, build, part, derived(seed, number) if number else seed)
+        progress = Training(
+            trial,
+            part.examples(),
+            problem.recipe,
+            seed,
+            validation=validation,
+            folder=folder,
+            name=name.replace(" ", "-"),
+        ).run(reporter(name))
+        found.append((outputs_of(trial, validation), validation.goal))
+        curves[name] = progress.curve
+        steps.append(progress.best_step)
+    until = int(np.median(steps))
+    outputs, goal = joined(found)
+    gamma = shrinkage(outputs, goal) if until else 0.0
     final = untrained(problem, build, whole, seed)
     second = Training(
-        final,
-        whole.examples(),
-        problem.recipe,
-        seed,
-        until=first.best_step,
-        folder=folder,
-        name="final",
+        final, whole.examples(), problem.recipe, seed, until=until, folder=folder, name="final"
     ).run(reporter("final"))
-    curves = {"search": first.curve, "final": second.curve}
-    return Learned(final, whole, gamma, factor, first.best_step, curves, (outputs, validation.goal))
+    curves["final"] = second.curve
+    return Learned(final, whole, gamma, width(outputs, goal, gamma), until, curves, (outputs, goal))
+
+
+def joined(found: Sequence[tuple[Outputs, Goal]]) -> tuple[Outputs, Goal]:
+    """What was said and done in all folds, one after the other."""
+    outputs, goals = zip(*found, strict=True)
+    return (
+        Outputs(*(torch.cat(parts) for parts in zip(*outputs, strict=True))),
+        Goal(*(torch.cat(parts) for parts in zip(*goals, strict=True))),
+    )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from perturbfm.folds import LEAST
 from perturbfm.graphs import Edges
 from perturbfm.losses import Goal, Outputs, Weights, training_loss
+
+STRIDE = 4.0
+"""What 1 means in a weight that goes straight to a gene, in units of its effects; so that it is reached in few steps."""
+FOLDS = 2.0
+"""The same in fold changes (natural logarithm)."""
 
 
 class Inputs(NamedTuple):
@@ -38,6 +44,17 @@ class Inputs(NamedTuple):
         return Inputs(*(part.to(device) for part in self))
 
 
+class Expression(NamedTuple):
+    """How standardised states become expression again, where effects are spoken of as fold changes."""
+
+    centre: Tensor
+    """[genes]"""
+    scale: Tensor
+    """[genes]"""
+    unit: Tensor
+    """Of each gene's effects. [genes]"""
+
+
 @dataclass(frozen=True)
 class World:
     """What a network knows of a task before it sees a condition."""
@@ -53,6 +70,8 @@ class World:
     """1 for genes that a training condition perturbs: only they have an embedding of their own. [V]"""
     graphs: Mapping[str, Edges]
     """Over the vocabulary, by name."""
+    expression: Expression | None = None
+    """None where effects are not fold changes."""
 
     @property
     def n_vocabulary(self) -> int:
@@ -95,6 +114,8 @@ class Design:
     bases: int = 4
     operator: str = "contextual"
     """`contextual`: the mixture of bases depends on the control state; `global`: it does not."""
+    target: bool = True
+    """Whether perturbed genes may have an effect on themselves that is alike for all."""
     state_gate: bool = False
     """Whether each gene's own control expression gates its effect."""
     heads: int = 4
@@ -109,6 +130,39 @@ class Design:
         return cls(**{field.name: params[field.name] for field in fields(cls) if field.name in params})
 
 
+def gene_mask(genes: Tensor, n: int) -> Tensor:
+    """1 where a condition perturbs a gene; −1 in the list is no gene. [B, M] → [B, n]"""
+    mask = torch.zeros(len(genes), n + 1, device=genes.device)
+    mask.scatter_(1, torch.where(genes < 0, n, genes), 1.0)
+    return mask[:, :n]
+
+
+class Link(nn.Module):
+    """From fold changes to the units of effects: a gene moves as far as its expression in this state allows.
+
+    1 on average over genes at the average state, and everywhere where effects are not fold changes. [B, genes]
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.known = world.expression is not None
+        self.stride = STRIDE
+        if world.expression is None:
+            return
+        for name, values in world.expression._asdict().items():
+            self.register_buffer(name, values, persistent=False)
+        typical = float(self._sensitivity(torch.zeros(1, world.n_genes)).mean())
+        self.stride, self.typical = FOLDS * typical, typical
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Sensitivity of each gene."""
+        return self._sensitivity(state) / self.typical if self.known else torch.ones_like(state)
+
+    def _sensitivity(self, state: Tensor) -> Tensor:
+        expressed = state * self.get_buffer("scale") + self.get_buffer("centre")
+        return (1 - torch.exp(-expressed)).clamp(min=LEAST) / self.get_buffer("unit")
+
+
 class EffectNetwork(nn.Module):
     """The sum of its two parts. A network of the ladder says what they are; leaving them out is done here."""
 
@@ -117,6 +171,8 @@ class EffectNetwork(nn.Module):
         self.world, self.design = world, design
         self.begun_from: dict[str, Any] | None = None
         """What its state encoders were pretrained on, if they were."""
+        self.link = Link(world)
+        self.target = nn.Parameter(torch.zeros(()))
 
     def systematic(self, inputs: Inputs) -> Tensor:
         """What any perturbation does in this state. [B, genes]"""
@@ -143,8 +199,12 @@ class EffectNetwork(nn.Module):
         if not (design.perturbation and design.ids):
             told = told._replace(ids=torch.full_like(told.ids, -1))
         mean, log_var = self.effect(told)
+        if design.target:
+            perturbed = gene_mask(told.genes, self.world.n_vocabulary)[:, : self.world.n_genes]
+            mean = mean + self.link.stride * self.target * perturbed
+        mean = mean * self.link(basal.state if design.context else torch.zeros_like(basal.state))
         if design.systematic:
-            mean = mean + self.systematic(basal)
+            mean = mean + self.systematic(basal) * self.link(basal.state)
         return Outputs(mean, log_var)
 
     def loss(self, inputs: Inputs, goal: Goal, weights: Weights, *, with_variance: bool) -> Tensor:

@@ -1,6 +1,6 @@
 """CGIO: an intervention is a set of genes, carried over graphs by gated hops, then mapped by a contextual operator.
 
-p = Σ_m w_m(z) Σ_k g_mk A_m^k mask;  h = tanh(MLP(pE) + pE);  μ = Σ_k α_k(z) B_k h + gain(z) ⊙ p.
+p = Σ_m w_m(z) Σ_k g_mk A_m^k mask;  h = tanh(MLP(pE) + pE);  μ = Σ_k α_k(z) B_k h + gain ⊙ (p without the mask).
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from perturbfm.encoders import GeneEmbedding, gene_mask
+from perturbfm.encoders import GeneEmbedding
 from perturbfm.gating import EdgeGate, gate_statistics
+from perturbfm.graphs import Edges
 from perturbfm.heads import zeroed
-from perturbfm.network import Design, Inputs, World
+from perturbfm.network import Design, Inputs, World, gene_mask
 from perturbfm.propagation import GraphBuffers, graphs_used
+
+MOST_SOURCES = 256
 
 
 class Propagation(nn.Module):
@@ -28,27 +31,47 @@ class Propagation(nn.Module):
             EdgeGate(design.gating, world.n_vocabulary, design.width) for _ in range(n)
         )
         self.hops = nn.Parameter(torch.zeros(n, design.hops))
+        self.reach: Tensor
+        found = [reaches(edges, design.hops) for edges in self.graphs.all()]
+        self.register_buffer("reach", torch.tensor(found).view(n, design.hops), persistent=False)
         self.mixture = zeroed(nn.Linear(design.width, n + 1))
         self.contextual = design.operator == "contextual"
 
     def forward(self, mask: Tensor, nodes: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The mixture, and how much of it each graph has. [B, V], [B, graphs + 1]"""
+        """The mixture, and the part of it that came over graphs. [B, V] each"""
         share = torch.softmax(self.mixture(z if self.contextual else torch.zeros_like(z)), dim=-1)
         carried = [mask]
         for i, edges in enumerate(self.graphs.all()):
             gate, arrived, total = self.gates[i](edges, nodes), mask, torch.zeros_like(mask)
-            for hop in torch.sigmoid(self.hops[i]):
+            for hop, size in zip(torch.sigmoid(self.hops[i]), self.reach[i], strict=True):
                 arrived = edges.spread(arrived, gate)
-                total = total + hop * arrived
+                total = total + hop * arrived / size
             carried.append(total)
-        return (torch.stack(carried, dim=-1) * share[:, None, :]).sum(dim=-1), share
+        parts = torch.stack(carried, dim=-1) * share[:, None, :]
+        return parts.sum(dim=-1), parts[:, :, 1:].sum(dim=-1)
+
+
+@torch.no_grad()
+def reaches(edges: Edges, hops: int) -> list[float]:
+    """How much of one gene typically arrives where any of it arrives, after each number of hops; at most 1."""
+    sources = torch.unique(edges.source)
+    few = sources[:: 1 + len(sources) // MOST_SOURCES]
+    arrived = torch.zeros(len(few), edges.n)
+    arrived[torch.arange(len(few)), few] = 1.0
+    found = []
+    for _ in range(hops):
+        arrived = edges.spread(arrived)
+        there = arrived[arrived != 0]
+        found.append(float(there.square().mean().sqrt()) if len(there) else 1.0)
+    return found
 
 
 class Cgio(nn.Module):
     """The operator on top of the propagation. [B] conditions → [B, genes] and the vector h."""
 
-    def __init__(self, world: World, design: Design) -> None:
+    def __init__(self, world: World, design: Design, stride: float) -> None:
         super().__init__()
+        self.stride = stride
         self.n_genes, self.forget = world.n_genes, design.forget
         self.embedding = GeneEmbedding(world, design.width)
         self.ids = nn.Parameter(torch.randn(max(world.n_ids, 1), design.width) / design.width**0.5)
@@ -75,13 +98,13 @@ class Cgio(nn.Module):
         profile, own = self.embedding()
         mask = gene_mask(inputs.genes, len(profile))
         mask = mask if trusted is None else mask * trusted
-        carried, _ = self.propagation(mask, profile + own, z)
+        carried, arrived = self.propagation(mask, profile + own, z)
         entered = carried @ profile + self._remembered(inputs) * (carried @ own) + self._by_id(inputs)
         h = torch.tanh(self.mlp(entered) + entered)
         context = z if self.contextual else torch.zeros_like(z)
         alpha = self.mix(context) + self.constant
         mixed = (alpha[:, :, None] * self.bases(h).view(-1, *self.shape)).sum(dim=1)
-        return self.out(mixed) + self.gain * carried[:, : self.n_genes], h
+        return self.out(mixed) + self.stride * self.gain * arrived[:, : self.n_genes], h
 
     def _by_id(self, inputs: Inputs) -> Tensor:
         """The embedding of the id where there is no gene to go by; exactly zero for −1. [B, width]"""

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from perturbfm.encoders import PerturbationEncoder, gene_mask
+from perturbfm.encoders import PerturbationEncoder
 from perturbfm.gating import EdgeGate, gate_statistics
 from perturbfm.graphs import Edges
-from perturbfm.network import Design, Inputs, World
+from perturbfm.network import Design, Inputs, World, gene_mask
 
 
 def graphs_used(world: World, design: Design) -> dict[str, Edges]:

@@ -1,6 +1,9 @@
-"""Two numbers fitted on held-out conditions: how far to follow the network, and how wide its variance must be."""
+"""What is fitted on held-out conditions: how far to follow the network, and how wide its variance must be."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from torch import Tensor
 from perturbfm.losses import Goal, Outputs
 
 TEMPERATURES = np.exp(np.linspace(np.log(1 / 8), np.log(8), 61))
+SWELLS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 def shrinkage(outputs: Outputs, goal: Goal) -> float:
@@ -26,10 +30,28 @@ def shrunk_error(outputs: Outputs, goal: Goal) -> float:
 
 def temperature(outputs: Outputs, goal: Goal, gamma: float) -> float:
     """The factor on the variance that makes the held-out conditions most likely; the noise of the truth is not scaled."""
+    return width(outputs, goal, gamma, swells=(0.0,)).temperature
+
+
+class Width(NamedTuple):
+    """Variance = temperature × the network's + swell × squared predicted effect, about the mean effect of training."""
+
+    temperature: float
+    swell: float
+
+
+AS_SAID = Width(1.0, 0.0)
+"""Nothing fitted."""
+
+
+def width(outputs: Outputs, goal: Goal, gamma: float, swells: Sequence[float] = SWELLS) -> Width:
+    """The two numbers that make the held-out conditions most likely."""
     error = (gamma * outputs.mean - goal.target).square()
     variance = goal.prior * outputs.log_var.exp()
-    scores = [float(_nll(error, factor * variance + goal.noise)) for factor in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(scores))])
+    strong = (goal.start + gamma * outputs.mean).square()
+    tried = [Width(float(factor), swell) for swell in swells for factor in TEMPERATURES]
+    scores = [float(_nll(error, t.temperature * variance + t.swell * strong + goal.noise)) for t in tried]
+    return tried[int(np.argmin(scores))]
 
 
 def _nll(error: Tensor, variance: Tensor) -> Tensor:

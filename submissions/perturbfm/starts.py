@@ -23,6 +23,7 @@ from perturbfm.baseline import (
     sum_of_parts,
 )
 from perturbfm.conditions import Floats, Training
+from perturbfm.folds import fold_mean, near_fold_mean
 
 
 def zero(training: Training, params: Params) -> Rule:
@@ -84,7 +85,11 @@ STARTS: dict[str, Fit] = {
     "scaled_additive": scaled_additive,
     "shrunk_mean": shrunk(perturbation_mean),
     "shrunk_additive": shrunk(scaled_additive),
+    "fold_mean": fold_mean,
+    "near_fold_mean": near_fold_mean,
 }
+FOLD_STARTS = ("fold_mean", "near_fold_mean")
+"""Those that speak of fold changes: networks that start from them do too."""
 
 
 def choose_start(training: Training, names: Sequence[str]) -> str:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.sdk import Condition, SdkError, Task
-from perturbfm.baseline import EXTENDED, FALLBACK, NATIVE, cross_fitted_variance, gene_embedding
+from perturbfm.baseline import EXTENDED, FALLBACK, NATIVE, cross_fitted_variance, folds, gene_embedding
 from perturbfm.conditions import Floats, Training, novelty
 from perturbfm.covariates import Covariates
+from perturbfm.folds import sensitivity
 from perturbfm.graphs import edges_of
 from perturbfm.losses import Goal
-from perturbfm.network import Inputs, World
-from perturbfm.starts import STARTS, left_out
+from perturbfm.network import Expression, Inputs, World
+from perturbfm.starts import FOLD_STARTS, STARTS, left_out
 from perturbfm.states import States
 
 FEATURES = 16
@@ -104,7 +105,8 @@ class Part:
         self.combo_weight = combo_weight
         self._spread = {} if spread is None else spread
         self._ids = {pert: i for i, pert in enumerate(dict.fromkeys(c.pert for c in training.table))}
-        self._mean = training.mean()
+        self._start: Floats | None = None
+        self.mean = training.mean()
         seen = np.zeros(len(scales.vocabulary), np.float32)
         seen[[scales.vocabulary[g] for c in training.table for g in c.genes]] = 1.0
         self.world = World(
@@ -114,11 +116,12 @@ class Part:
             features=self._features(),
             seen=torch.from_numpy(seen),
             graphs={name: edges_of(graph, scales.vocabulary) for name, graph in task.graphs.items()},
+            expression=self._expression(),
         )
 
     def examples(self) -> Examples:
         """The conditions of this part, each beside what the start says of it when it is left out."""
-        return self._examples(self.training, left_out(STARTS[self.start], self.training))
+        return self._examples(self.training, self._left_out())
 
     def others(self, held: Training) -> Examples:
         """Other labelled conditions, to see how well they are predicted."""
@@ -137,8 +140,50 @@ class Part:
 
     def spreads(self, asked: Sequence[Condition]) -> Floats:
         """The same for each of some conditions. [conditions, genes]"""
-        kinds = novelty(self.training.table, asked)
-        return np.array([self.spread(kind) for kind in kinds]).reshape(len(asked), -1)
+        shown = set(self.training.table)
+        kinds = [
+            self.training.axis if condition in shown else kind
+            for condition, kind in zip(asked, novelty(self.training.table, asked), strict=True)
+        ]
+        spread = np.array([self.spread(kind) for kind in kinds]).reshape(len(asked), -1)
+        return spread * self._reach([condition.context for condition in asked])
+
+    def answers(self, asked: Sequence[Condition]) -> Floats:
+        """The start of each condition; one that training has shown starts where it did in training, left out. [·, genes]"""
+        found = self.rule(asked)[0]
+        known, places = self._known(asked)
+        if len(known):
+            found[known] = self._left_out()[places]
+        return found
+
+    def recalled(
+        self, asked: Sequence[Condition], mean: Floats, var: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Mean and variance once what training has seen of a condition itself is taken in, and by how much var shrank.
+
+        For others nothing changes. [conditions, genes] each
+        """
+        known, places = self._known(asked)
+        mean, var, kept = mean.copy(), var.copy(), np.ones_like(var)
+        if not len(known) or not self.training.spread.any():
+            return mean, var, kept
+        data = self.training
+        noise = data.spread * (1 / data.n_rows + 1 / data.n_controls)[places, None]
+        kept[known] = noise / (var[known] + noise)
+        mean[known] += (1 - kept[known]) * (data.delta[places] - mean[known])
+        var[known] *= kept[known]
+        return mean, var, kept
+
+    def _known(self, asked: Sequence[Condition]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of the asked-for conditions training has shown, and where."""
+        position = {condition: i for i, condition in enumerate(self.training.table)}
+        known = np.array([i for i, condition in enumerate(asked) if condition in position], np.int64)
+        return known, np.array([position[asked[i]] for i in known], np.int64)
+
+    def _left_out(self) -> Floats:
+        if self._start is None:
+            self._start = left_out(STARTS[self.start], self.training)
+        return self._start
 
     def support(self, asked: Sequence[Condition]) -> NDArray[np.uint8]:
         """Native where training has the perturbation, extended where it is at least of known genes."""
@@ -151,6 +196,20 @@ class Part:
             ],
             np.uint8,
         )
+
+    def _expression(self) -> Expression | None:
+        states = self.scales.states
+        if self.start not in FOLD_STARTS or any((state < 0).any() for state in self.training.states.values()):
+            return None
+        return Expression(*(_tensor(values) for values in (states.centre, states.scale, self.scales.unit)))
+
+    def _reach(self, contexts: Sequence[str]) -> Floats:
+        """How the variance of effects in a context compares with the average over contexts. [contexts, genes]"""
+        if self.world.expression is None:
+            return np.ones((len(contexts), 1))
+        states = {name: sensitivity(state) ** 2 for name, state in self.training.states.items()}
+        average = np.mean(list(states.values()), axis=0)
+        return np.array([states.get(name, average) / average for name in contexts]).reshape(len(contexts), -1)
 
     def _features(self) -> Tensor:
         embedding = gene_embedding(self.training, FEATURES)
@@ -180,10 +239,11 @@ class Part:
         noise = labelled.spread[None] * (1 / labelled.n_rows + 1 / labelled.n_controls)[:, None] / unit**2
         combined = np.array([len(condition.genes) > 1 for condition in labelled.table])
         importance = np.where(combined, self.combo_weight, 1.0)
-        prior = np.broadcast_to(self.spread(self.training.axis) / unit**2, labelled.delta.shape)
+        reach = self._reach([condition.context for condition in labelled.table])
+        prior = reach * self.spread(self.training.axis) / unit**2
         goal = Goal(
             target=_tensor((labelled.delta - start) / unit),
-            start=_tensor((start - self._mean) / unit),
+            start=_tensor((start - self.mean) / unit),
             noise=_tensor(noise),
             prior=_tensor(prior),
             weight=_tensor(de_weights(labelled, unit)),
@@ -230,6 +290,20 @@ def held_out(task: Task, training: Training) -> NDArray[np.bool_] | None:
     held = {found.table[i] for i in np.unique(found.of_row[rows])}
     mask = np.array([condition in held for condition in training.table])
     return mask if 0 < mask.sum() < len(mask) else None
+
+
+def held_out_folds(task: Task, training: Training, most: int) -> list[NDArray[np.bool_]]:
+    """Several such sets, each of other conditions, so that what is fitted on them does not hang on one context alone.
+
+    Role `val`, where there is one, is the only set.
+    """
+    if (task.train.obs["role"] == "val").any():
+        held = held_out(task, training)
+        return [] if held is None else [held]
+    fold = folds(training, training.axis)
+    masks = [fold == number for number in range(int(fold.max(initial=-1)) + 1)]
+    masks = [mask for mask in masks if 0 < mask.sum() < len(mask)]
+    return masks[:most] if len(masks) > 1 else []
 
 
 def _tensor(values: Floats) -> Tensor:

@@ -21,7 +21,7 @@ class V2(EffectNetwork):
     def __init__(self, world: World, design: Design) -> None:
         super().__init__(world, design)
         self.context = ContextEncoder(world, design)
-        self.operator = Cgio(world, design)
+        self.operator = Cgio(world, design, self.link.stride)
         self.log_var = VarianceHead(design.width, world.n_genes)
         self.basal = StateEncoder(world, design)
         self.shift = SystematicShift(design.width, world.n_genes)
