@@ -54,6 +54,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "verify": ("harness.cli.verify:verify", "Check every hash that a run or a page hangs on."),
     "seal": ("harness.cli.seal:seal", "Sign a run's seal with an SSH key."),
+    "report": ("harness.cli.report:app", "Pages that are made from runs: render."),
     "metrics": ("harness.cli.metrics:app", "Metrics: list, describe."),
     "runs": ("harness.cli.runs:app", "Run folders: list, show, prune."),
     "audit": ("harness.cli.audit:audit", "Look for knowledge that a submission cannot have, on one page."),

@@ -25,6 +25,7 @@ def rescore(
     from harness.cli.score import context_of_named_run
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
+    from harness.cli.submit import page_of
     from harness.schedulers.rescore import engine_of_run, enter_look_at, judge_again, write_rescored
     from harness.scoring.evaluate import score
     from harness.settings import load_settings
@@ -53,3 +54,6 @@ def rescore(
     typer.echo(f"scored from: {context.run.path.name}")
     typer.echo(f"status: {record.status}, {record.reason}")
     typer.echo(str(made.path))
+    page = page_of(made)
+    if page is not None:
+        typer.echo(f"scorecard: {page}")

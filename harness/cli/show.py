@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -45,6 +46,11 @@ def print_table(
 def print_card(title: str, facts: Mapping[str, object]) -> None:
     """Facts about one thing, a line each."""
     print_table(title, ["", ""], [(name, value) for name, value in facts.items()])
+
+
+def short_path(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def print_error(error: HarnessError) -> None:

@@ -94,6 +94,9 @@ def submit(
     discard_predictions: bool = typer.Option(
         False, "--discard-predictions", help="Keep the hash of the predictions, not the file."
     ),
+    open_page: bool = typer.Option(
+        False, "--open", help="Open the scorecard in the browser at the end (of one run)."
+    ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask before the test split is opened."),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -172,6 +175,9 @@ def submit(
         return
     run = _run(plans[0])
     _print_run(run, as_json)
+    page = page_of(run)
+    if open_page and page is not None:
+        typer.launch(page.absolute().as_uri())
     raise typer.Exit(run.record.status.exit_code)
 
 
@@ -262,14 +268,15 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 
 
 def _print_run(run: RunFolder, as_json: bool) -> None:
-    from harness.cli.show import print_json
+    from harness.cli.show import print_json, short_path
     from harness.cli.standing import print_run_scores
 
-    path = _shown(run.path)
+    path, page = short_path(run.path), page_of(run)
     if as_json:
         print_json(
             {
                 "path": path,
+                "scorecard": None if page is None else short_path(page),
                 "record": run.record.model_dump(mode="json", by_alias=True),
                 "metrics": run.metrics(),
             }
@@ -282,6 +289,16 @@ def _print_run(run: RunFolder, as_json: bool) -> None:
         typer.echo(f"test: {record.look.sentence}")
     typer.echo(f"status: {record.status}, {record.reason}")
     typer.echo(path)
+    if page is not None:
+        typer.echo(f"scorecard: {short_path(page)}")
+
+
+def page_of(run: RunFolder) -> Path | None:
+    """The scorecard of a run, where it has one."""
+    from harness.reporting.scorecard.write import PAGE
+
+    page = run.path / PAGE
+    return page if page.is_file() else None
 
 
 def isolation_line(record: RunRecord) -> str:
@@ -290,8 +307,3 @@ def isolation_line(record: RunRecord) -> str:
     if held is None or held.official:
         return record.isolation
     return f"{record.isolation}, without {', '.join(held.lacking)}"
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be said from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

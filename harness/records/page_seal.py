@@ -29,6 +29,11 @@ class PageSeal:
     """Hash of the page without this seal."""
 
 
+def has_own_seal(name: str) -> bool:
+    """Whether a page of this name can hold a comment; JSON cannot, and is sealed in `seal.json` alone."""
+    return name.endswith((".html", ".md"))
+
+
 def seal_page(html: str, run: str, record_sha256: str) -> str:
     """A page with its seal; one that has a seal already gets a new one."""
     bare = _SEAL.sub("", html)

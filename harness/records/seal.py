@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from harness.contract.models import Record
 from harness.digest import Digest, file_hash
 from harness.errors import ChangedError, HarnessError
-from harness.records.page_seal import seal_page
+from harness.records.page_seal import has_own_seal, seal_page
 from harness.records.record import RunRecord
 from harness.records.run_folder import METRICS_FILE, RECORD_FILE, SEAL_FILE, RunFolder
 from harness.storage import read_json, write_json, write_text
@@ -106,16 +107,25 @@ def read_seal(folder: Path, *, of_record: bool = True) -> RunSeal:
 
 def add_page(run: RunFolder, name: str, html: str) -> Path:
     """Write a page of a sealed run, closed by its own seal, and enter it in `seal.json`; an older one is replaced."""
+    add_pages(run, {name: html})
+    return run.path / name
+
+
+def add_pages(run: RunFolder, pages: Mapping[str, str]) -> None:
+    """Write pages of a sealed run, each closed by its own seal where its format has a place for one, and enter them."""
     if (run.path / SIGNATURE_FILE).exists():
         raise HarnessError(
             "the run is signed, and its signature would not cover a new page",
             where=run.path / SIGNATURE_FILE,
             mend="remove the signature, make the page, sign again with harness seal RUN --sign KEY",
         )
-    if Path(name).name != name or name in run.record.files or name in (RECORD_FILE, SEAL_FILE):
-        raise HarnessError("a page has a file name of its own", where=run.path, got=name)
+    for name in pages:
+        if Path(name).name != name or name in run.record.files or name in (RECORD_FILE, SEAL_FILE):
+            raise HarnessError("a page has a file name of its own", where=run.path, got=name)
     old = read_seal(run.path)
-    path = run.path / name
-    write_text(path, seal_page(html, run.path.name, old.record_sha256))
-    write_seal(run.path, run.record, {**old.pages, name: file_hash(path)})
-    return path
+    found = dict(old.pages)
+    for name, text in pages.items():
+        sealed = seal_page(text, run.record.run, old.record_sha256) if has_own_seal(name) else text
+        write_text(run.path / name, sealed)
+        found[name] = file_hash(run.path / name)
+    write_seal(run.path, run.record, found)

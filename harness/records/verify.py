@@ -16,7 +16,7 @@ from harness.datasets.verification import faults
 from harness.digest import file_hash
 from harness.errors import HarnessError, UnknownNameError
 from harness.records.ledger_faults import inspect_ledger, unaccounted_runs
-from harness.records.page_seal import read_page_seal
+from harness.records.page_seal import has_own_seal, read_page_seal
 from harness.records.record import RunConfig, RunRecord
 from harness.records.run_folder import (
     CALIBRATION_FILE,
@@ -196,6 +196,9 @@ def _pages(run: RunFolder, seal: RunSeal) -> Iterator[Check]:
         found = file_hash(path) if path.is_file() else "no such file"
         if found != expected:
             yield Check("page", "changed", f"{path}: got {found}, expected {expected}")
+            continue
+        if not has_own_seal(name):
+            yield Check("page", "as sealed", str(path))
             continue
         try:
             own = read_page_seal(path.read_bytes().decode(), path)

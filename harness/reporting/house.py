@@ -10,7 +10,7 @@ HOUSE = "The PerturbFM harness developers"
 
 
 def made_by_house(record: RunRecord, config: RunConfig) -> bool:
-    """Whether a run's submission is of the harness's own authors: by its manifest, or as a shipped baseline by its content."""
+    """Whether a run is of a submission of the harness's own authors: by its manifest, or as a shipped baseline."""
     return (
         HOUSE in record.authors
         or same_rule(record.submission.content_hash, config.params.resolved) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -86,6 +87,17 @@ def seconds(value: float | None, undefined: str = UNDEFINED) -> str:
     return f"{hours}\u202fh {minutes:02d}\u202fmin" if hours else f"{minutes}\u202fmin {rest:02d}\u202fs"
 
 
+def markdown(words: object) -> str:
+    """Somebody's words as Markdown reads them: plain, on one line."""
+    return _ACTIVE.sub(r"\\\1", " ".join(str(words).split()))
+
+
+def heading(title: str) -> str:
+    """A title that begins with a capital, unless it begins with a name that has its own spelling."""
+    return title if "," in title else title[:1].upper() + title[1:]
+
+
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>|#~&])")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FILTERS = {
     "number": number,
@@ -94,6 +106,8 @@ FILTERS = {
     "when": when,
     "size": size,
     "seconds": seconds,
+    "markdown": markdown,
+    "heading": heading,
 }
 
 
@@ -101,7 +115,7 @@ FILTERS = {
 def _environment() -> Environment:
     env = Environment(
         loader=PackageLoader("harness.reporting"),
-        autoescape=True,
+        autoescape=_escaped,  # noqa: S701 - HTML always
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -115,6 +129,11 @@ def _environment() -> Environment:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return env
+
+
+def _escaped(name: str | None) -> bool:
+    """Everything but Markdown, which has other characters to escape."""
+    return name is None or name.endswith(".html.j2")
 
 
 def _asset(name: str) -> str:

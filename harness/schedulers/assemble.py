@@ -37,6 +37,7 @@ from harness.records.run_folder import (
 from harness.records.seal import write_seal
 from harness.records.versions import version_of
 from harness.schedulers.execution import Executed
+from harness.schedulers.pages import write_pages
 from harness.scoring.direct_table import table_of
 from harness.scoring.evaluate import Evaluation, predictions_in, write_evaluation
 from harness.splits.split import Split
@@ -124,6 +125,7 @@ def write_run(
         )
         write_record(folder, record)
         write_seal(folder, record)
+        write_pages(RunFolder(folder, record))
     return open_run(runs / final)
 
 

@@ -41,6 +41,7 @@ from harness.records.versions import version_of
 from harness.schedulers.assemble import DIAGNOSTICS_FILE
 from harness.schedulers.controls import Tell, controls_of
 from harness.schedulers.judging import verdict_of
+from harness.schedulers.pages import write_pages
 from harness.schedulers.submit import scored_status
 from harness.scoring.direct_table import table_of
 from harness.scoring.engine import Engine, ScoreInputs
@@ -196,6 +197,7 @@ def write_rescored(
         )
         write_record(folder, record)
         write_seal(folder, record)
+        write_pages(RunFolder(folder, record))
     return open_run(old.path.parent / final)
 
 

@@ -19,6 +19,7 @@ from harness.contract.status import RunStatus
 from harness.digest import file_hash
 from harness.errors import ChangedError, HarnessError, UnknownNameError
 from harness.records.run_folder import RUN_NAME, list_runs, open_run
+from harness.records.seal import read_seal
 from harness.schedulers.execution import make_plain
 from harness.schedulers.submit import plan_run, submit
 from harness.tasks.build import build_task
@@ -42,10 +43,13 @@ def test_a_good_run_leaves_a_whole_folder(request_for, tiny, tiny_split):
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         "config.json", "split_hash.txt", "predictions.npz", "metrics.json", "calibration.json", "metrics.parquet",
-        "record.json", "seal.json", "log.txt", "status",
+        "record.json", "seal.json", "log.txt", "status", "pictures.json",
+        "scorecard.html", "scorecard.md", "scorecard.json", "report.html",
     }  # fmt: skip
     assert {file: file_hash(run.path / file) for file in record.files} == record.files
-    assert set(record.files) == names - {"record.json", "seal.json"}
+    pages = set(read_seal(run.path).pages)
+    assert set(record.files) == names - {"record.json", "seal.json"} - pages
+    assert pages == {"scorecard.html", "scorecard.md", "scorecard.json", "report.html"}
 
 
 def test_predicting_no_effect_has_the_error_of_the_effects_themselves(
