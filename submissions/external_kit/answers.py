@@ -33,10 +33,10 @@ class Answers:
         self,
         rows: NDArray[np.int64],
         delta: NDArray[Any],
-        supported: int = NATIVE,
+        supported: int | NDArray[Any] = NATIVE,
         var: NDArray[Any] | None = None,
     ) -> None:
-        """Answer some query rows: [genes] for all of them alike, or [rows, genes]."""
+        """Answer some query rows: [genes] for all of them alike, or [rows, genes]; `supported` alike or by row."""
         self.mean[rows] = delta
         self.supported[rows] = supported
         if var is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections import defaultdict
 from typing import Any
 
 import anndata
@@ -88,11 +89,15 @@ def predict(task: Task) -> Predictions:
         return answers.predictions()
     codes = fit(task, cells, device)
     shifts = shifts_of(codes.encode(cells.X), cells)
-    for each in asked(task):
-        shift, supported = shift_for(each, shifts)
-        if shift is not None:
-            start = np.array(task.query.X[each.rows], np.float32)
-            answers.put(each.rows, shifted(codes, start, shift, task.params["delta"]), supported)
+    found = [(each, *shift_for(each, shifts)) for each in asked(task)]
+    found = [(each, shift, supported) for each, shift, supported in found if shift is not None]
+    if not found:
+        return answers.predictions()
+    rows = np.concatenate([each.rows for each, _, _ in found])
+    by_row = np.concatenate([np.tile(shift, (len(each.rows), 1)) for each, shift, _ in found])
+    level = np.concatenate([np.full(len(each.rows), supported) for each, _, supported in found])
+    # all at once: the package compiles its encoder anew at each call
+    answers.put(rows, shifted(codes, np.array(task.query.X[rows]), by_row, task.params["delta"]), level)
     return answers.predictions()
 
 
@@ -122,20 +127,20 @@ def fit(task: Task, cells: Cells, device: str) -> Codes:
 
 def shifts_of(Z: np.ndarray, cells: Cells) -> Shifts:
     """The shift of each perturbation, with its covariates and, under its name alone, over all of them."""
-    keys = list(zip(cells.pert, *cells.covariates.values(), strict=True))
-    origin = {
-        c: Z[cells.is_control & (cells.context == c)].mean(axis=0)
-        for c in set(cells.context[cells.is_control])
-    }
-    found: dict[Key, list[np.ndarray]] = {}
-    for key, context in sorted(set(zip(keys, cells.context, strict=True))):
-        rows = [
-            i for i in np.flatnonzero(cells.context == context) if keys[i] == key and not cells.is_control[i]
-        ]
-        if rows and context in origin:
-            shift = Z[rows].mean(axis=0) - origin[context]
+    controls, groups = defaultdict(list), defaultdict(list)
+    for i, (context, *key) in enumerate(
+        zip(cells.context, cells.pert, *cells.covariates.values(), strict=True)
+    ):
+        if cells.is_control[i]:
+            controls[context].append(i)
+        else:
+            groups[context, tuple(key)].append(i)
+    found: dict[Key, list[np.ndarray]] = defaultdict(list)
+    for (context, key), rows in groups.items():
+        if context in controls:
+            shift = Z[rows].mean(axis=0) - Z[controls[context]].mean(axis=0)
             for name in {key, key[:1]}:
-                found.setdefault(name, []).append(shift)
+                found[name].append(shift)
     return {name: np.mean(some, axis=0) for name, some in found.items()}
 
 
@@ -153,7 +158,7 @@ def shift_for(each: Asked, shifts: Shifts) -> tuple[np.ndarray | None, int]:
 
 
 def shifted(codes: Codes, start: np.ndarray, shift: np.ndarray, way: str) -> np.ndarray:
-    """The delta of each control cell under a shift of its code. [cells, genes]"""
+    """The delta of each control cell under a shift of its code, [cells, latent]. [cells, genes]"""
     Z = codes.encode(start)
     generated = codes.decode(Z + shift.astype(np.float32))
     return raw_delta(generated, start) if way == "raw" else reconstruction_delta(generated, codes.decode(Z))
