@@ -12,7 +12,7 @@ from torch import Tensor
 from perturbfm.losses import Goal, Outputs
 
 TEMPERATURES = np.exp(np.linspace(np.log(1 / 8), np.log(8), 61))
-SWELLS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+SWELLS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
 def shrinkage(outputs: Outputs, goal: Goal) -> float:
