@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +13,7 @@ from perturbfm.learned import untrained
 from perturbfm.trainer import Training, schedule
 from perturbfm.training_set import held_out
 
-from .conftest import SUBMISSIONS
+from .killed import child, until_done
 
 
 def training(problem, folder: Path | None = None, name: str = "v3", seed: int = 0) -> Training:
@@ -55,40 +51,32 @@ def test_a_training_taken_up_again_ends_with_the_same_bits(problem, tmp_path, st
     assert digest(again.network) == digest(whole.network)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from harness.sdk import load_task
-from tests.submissions.perturbfm.conftest import with_params
-from tests.submissions.perturbfm.test_trainer import digest, training
-from perturbfm.learned import Problem
-problem = Problem.read(with_params(load_task(Path(sys.argv[1])), "v3", patience=99, steps=40, evaluate_every=1))
-one = training(problem, Path(sys.argv[2]) if sys.argv[2] else None)
-one.run(lambda step, of, measured: print(step, flush=True))
-print(digest(one.network))
-"""
+def kills(read, folder: Path, at: list[int], name: str = "v3") -> None:
+    """Kill a training at some steps, one after the other, and compare with one that was left alone."""
+
+    def work(folder, tell) -> str:
+        run = training(read, folder, name)
+        run.run(lambda step, of, measured: tell(step))
+        return digest(run.network)
+
+    whole = child(lambda tell: work(None, tell), None)[-1]
+    found, first = until_done(lambda tell: work(folder, tell), at)
+    assert found == whole
+    assert first == sorted(first)
+    assert first[-1] > 1
 
 
-def test_a_training_killed_with_signal_9_goes_on_and_ends_with_the_same_weights(small_task, tmp_path):
-    folder = small_task().folder
-    root = SUBMISSIONS.parent
-    environment = {**os.environ, "PYTHONPATH": f"{root}:{SUBMISSIONS}", "OMP_NUM_THREADS": "1"}
+def test_killed_with_signal_9_at_3_random_steps_it_ends_with_the_same_weights(problem, tmp_path):
+    read = problem("v3", patience=99, steps=24, evaluate_every=1, checkpoint_every=2)
+    kills(read, tmp_path / "model", np.sort(np.random.default_rng(0).integers(3, 22, size=3)).tolist())
 
-    def start(model: str) -> subprocess.Popen[str]:
-        words = [sys.executable, "-c", SCRIPT, str(folder), model]
-        return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, cwd=root)
 
-    whole = start("").communicate()[0].split()
-    for stop in np.random.default_rng(0).integers(5, 39, size=2):
-        with start(str(tmp_path / "model")) as process:
-            for line in process.stdout:
-                if int(line) >= stop:
-                    process.send_signal(signal.SIGKILL)
-                    break
-        assert process.returncode == -signal.SIGKILL
-    resumed = start(str(tmp_path / "model")).communicate()[0].split()
-    assert resumed[-1] == whole[-1]
-    assert int(resumed[0]) > 1
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["v0", "v3", "v3a"])
+def test_killed_with_signal_9_at_20_random_steps_it_ends_with_the_same_weights(problem, tmp_path, name):
+    read = problem(name, patience=999, steps=200, evaluate_every=1, checkpoint_every=2)
+    at = np.random.default_rng(1).choice(np.arange(2, 195), size=20, replace=False)
+    kills(read, tmp_path / "model", np.sort(at).tolist(), name)
 
 
 def test_another_configuration_does_not_take_up_a_checkpoint(problem, tmp_path):
