@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from importlib.metadata import entry_points
+import sys
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 
 import harness.runtimes
 from harness.errors import HarnessError, UnknownNameError
@@ -25,9 +27,15 @@ def runtimes() -> dict[str, Runtime]:
         runtime = getattr(importlib.import_module(f"harness.runtimes.{module.name}"), "RUNTIME", None)
         if runtime is not None:
             found[runtime.name] = runtime
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in _installed(tuple(sys.path)):
         found.setdefault(entry.name, entry.load())
     return found
+
+
+@cache
+def _installed(_path: tuple[str, ...]) -> EntryPoints:
+    """Runtimes of packages on the path; to ask every package for them takes longer than to plan a run."""
+    return entry_points(group=ENTRY_POINTS)
 
 
 def choose_runtime(name: str, isolation: IsolationWish) -> Runtime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from harness.runtimes.written import excess
 OUTPUT_EVERY_SECONDS = 0.25
 OUTPUT_SHARE = 20
 """Looking at a large output folder takes at most one part in so many of the time."""
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 OOM_COUNTERS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 
 
@@ -90,6 +92,29 @@ class Watch:
 
 def tree_rss(root: int) -> int:
     """Resident memory of all descendants of a process together."""
+    if not Path(f"/proc/{root}/task/{root}/children").exists():
+        return _tree_rss_elsewhere(root)
+    total, open_ends = 0, [root]
+    while open_ends:
+        pid = open_ends.pop()
+        try:
+            open_ends += _children(pid)
+            if pid != root:
+                total += int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES
+        except (OSError, IndexError):
+            continue  # it has ended meanwhile
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    """The children of all threads of a process, as the kernel lists them: no search through every process there is."""
+    threads = os.listdir(f"/proc/{pid}/task")
+    listed = [Path(f"/proc/{pid}/task/{thread}/children").read_bytes() for thread in threads]
+    return [int(child) for line in listed for child in line.split()]
+
+
+def _tree_rss_elsewhere(root: int) -> int:
+    """The same where the kernel keeps no such lists."""
     total = 0
     try:
         family = psutil.Process(root).children(recursive=True)
