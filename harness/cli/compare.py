@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -45,6 +46,8 @@ def compare(
         [],
         help="Put this baseline of the task's controls beside the submissions, e.g. `global_mean`. May be repeated.",
     ),
+    html: Path | None = typer.Option(None, "--html", help="Write the comparison as a page, one file."),
+    as_markdown: bool = typer.Option(False, "--markdown", help="Print Markdown instead of tables."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Compare submissions on one task: paired differences with intervals, adjusted p, rank groups.
@@ -57,6 +60,8 @@ def compare(
     Below stand the claims that each submission has earned against the strongest baseline, or why none.
 
     Example: `harness compare last --control global_mean --control ridge`
+
+    Example: `harness compare ridge global-mean --html comparison.html`
 
     Example: `harness compare last runs/20261121-120000_8043df9_ridge_e18452c --metric calibrated.wmse --json`
     """
@@ -80,11 +85,37 @@ def compare(
         uninformative=uninformative([verdict_of(run) for run in found], names),
     )
     said = [claims_of(one, names, other_runs(one, folder)) for one in entrants]
+    if html is not None:
+        _write_page(html, entrants, comparison, said)
     if as_json:
         print_json(_about(entrants) | comparison.document() | {"claims": [one.document() for one in said]})
         return
+    if as_markdown:
+        typer.echo(_markdown(entrants, comparison, said), nl=False)
+        return
     _print(entrants, comparison)
     _print_claims(said)
+    if html is not None:
+        typer.echo(f"{html}")
+
+
+def _write_page(
+    path: Path, entrants: Sequence[Entrant], comparison: Comparison, said: Sequence[Said]
+) -> None:
+    from harness.reporting.comparison.page import page
+    from harness.reporting.comparison.sheet import sheet_of
+    from harness.storage import make_folder, write_text
+
+    content = page(sheet_of(entrants, comparison, said))
+    make_folder(path.parent)
+    write_text(path, content)
+
+
+def _markdown(entrants: Sequence[Entrant], comparison: Comparison, said: Sequence[Said]) -> str:
+    from harness.reporting.comparison.page import markdown
+    from harness.reporting.comparison.sheet import sheet_of
+
+    return markdown(sheet_of(entrants, comparison, said))
 
 
 def _control_sides(named: Sequence[str], controls: ControlSet | None) -> list[Side]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from harness.cli.report_atlas import atlas
+from harness.cli.report_suite import suite
 from harness.cli.runs import complete_run
 from harness.cli.show import JSON_OPTION
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Pages that are made from runs.")
+app.command()(atlas)
+app.command()(suite)
 
 
 @app.callback()

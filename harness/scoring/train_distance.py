@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +24,20 @@ class Distance:
     values: NDArray[np.float64] | None  # [conditions]; None where nothing was trained on
 
 
-def train_distance(dataset: PerturbDataset, split: Split, asked: Sequence[tuple[str, str]]) -> Distance:
+def train_distance(
+    dataset: PerturbDataset,
+    split: Split,
+    asked: Sequence[tuple[str, str]],
+    *,
+    targets: Mapping[str, Sequence[str]] | None = None,
+) -> Distance:
     r"""Mean distance of each (context, perturbation) to its five nearest training conditions.
 
     $d^2 = \|b_c-b_{c'}\|^2 + s\,(1-J(T_p,T_{p'}))^2$, b the mean pool-A control of a context, J the Jaccard index of target
     genes (1 for one and the same perturbation), s the median of the first term over pairs of training contexts: both axes
     weigh the same. It needs no model: an uncertainty that detects no more than this distance has learned nothing.
+
+    `targets`: the target genes of perturbations that the dataset does not hold.
     """
     of_row = dataset.conditions.of_row[split.rows("train")]
     table = [dataset.conditions.table[i] for i in np.unique(of_row[of_row >= 0]).tolist()]
@@ -39,7 +47,8 @@ def train_distance(dataset: PerturbDataset, split: Split, asked: Sequence[tuple[
     contexts = sorted({context for context, _ in (*train, *asked)})
     perts = sorted({pert for _, pert in (*train, *asked)})
     basal = _basal_distances(dataset, split, contexts)
-    apart = _target_distances([set(dataset.meta.perturbations.get(pert, [])) for pert in perts])
+    known = {**(targets or {}), **dataset.meta.perturbations}
+    apart = _target_distances([set(known.get(pert, [])) for pert in perts])
     place = {name: i for i, name in enumerate(contexts)}, {name: i for i, name in enumerate(perts)}
     c, p = (np.array([place[axis][one[axis]] for one in train]) for axis in (0, 1))
     scale = _scale(basal, np.unique(c))

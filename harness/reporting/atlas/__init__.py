@@ -1,1 +1,1 @@
-"""How wrong each method has been, by how novel the condition is."""
+"""The skill atlas of a task: how wrong each method has been, by how new the question was."""

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from harness.reporting.figures.axes import (
     SHAPES,
+    WIDTH,
     box,
     curve,
     horizontal,
@@ -32,7 +33,9 @@ from harness.reporting.figures.svg import (
     text,
 )
 
-WIDTH, HEIGHT, BINS, FEWEST = 460.0, 320.0, 5, 3
+HEIGHT, BINS, FEWEST = 290.0, 5, 3
+MOST = 150
+"""Dots of one series; of more conditions every so manieth is drawn, and all count in the medians."""
 
 
 class Dot(NamedTuple):
@@ -95,6 +98,13 @@ def medians(dots: Sequence[Dot], bins: int = BINS) -> list[tuple[float, float]]:
     return [(median(dot.x for dot in part), median(dot.y for dot in part)) for part in parts]
 
 
+def thinned(dots: Sequence[Dot], most: int = MOST) -> list[Dot]:
+    """At most so many, evenly from the least to the most novel."""
+    ordered = sorted(dots, key=lambda dot: (dot.x, dot.y, dot.name))
+    every = max(1, -(-len(ordered) // most))
+    return ordered[::every]
+
+
 def _said(name: str, dots: Sequence[Dot]) -> str:
     return f"{name}: median {short(median(dot.y for dot in dots))} over {len(dots)} conditions"
 
@@ -110,7 +120,7 @@ def _dots(name: str, dots: Sequence[Dot], number: int, x: Scale, y: Scale, kinds
             2.6,
             f"{name}, {dot.name}: {short(dot.y)} at {short(dot.x)}" + f", {dot.kind}" * bool(dot.kind),
         )
-        for dot in dots
+        for dot in thinned(dots)
     )
     return element("g", *drawn, opacity=0.55)
 

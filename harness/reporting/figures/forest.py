@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from harness.reporting.figures.axes import Box, horizontal, shaped
+from harness.reporting.figures.axes import WIDTH, Box, horizontal, shaped
 from harness.reporting.figures.svg import (
     Scale,
     absent,
@@ -20,7 +20,7 @@ from harness.reporting.figures.svg import (
     text,
 )
 
-WIDTH, ROW, LEFT, RIGHT = 560.0, 24.0, 190.0, 150.0
+ROW, EDGE = 34.0, 12.0
 
 
 class Difference(NamedTuple):
@@ -46,19 +46,19 @@ def forest(title: str, rows: Sequence[Difference], *, worse: str, better: str, r
     ]
     if not ends:
         return absent(title, reason or "nothing could be compared")
-    frame = Box(LEFT, 8, WIDTH - RIGHT, 8 + ROW * len(rows))
+    frame = Box(EDGE, 4, WIDTH - EDGE, 8 + ROW * len(rows))
     x = scale_over([0.0, *ends], frame.left, frame.right)
     apart = sum(_apart(row) for row in rows)
     return picture(
         title,
         f"{len(rows)} differences with intervals, {apart} of them wholly on one side of zero; to the right {better}.",
         WIDTH,
-        frame.bottom + 54,
+        frame.bottom + 42,
         horizontal(frame, x, ""),
         line(x(0), frame.top, x(0), frame.bottom, colour="currentColor", width=1.5),
-        *(_row(row, x, frame, frame.top + ROW * (number + 0.5)) for number, row in enumerate(rows)),
-        text(f"← {worse}", frame.left, frame.bottom + 32, anchor="start", cut=30),
-        text(f"{better} →", frame.right, frame.bottom + 48, anchor="end", cut=40),
+        *(_row(row, x, frame, frame.top + ROW * number + 14) for number, row in enumerate(rows)),
+        text(f"← {worse}", frame.left, frame.bottom + 34, cut=24),
+        text(f"{better} →", frame.right, frame.bottom + 34, anchor="end", cut=24),
     )
 
 
@@ -67,8 +67,10 @@ def _apart(row: Difference) -> bool:
 
 
 def _row(row: Difference, x: Scale, frame: Box, y: float) -> Markup:
-    name = text(row.label, frame.left - 8, y + 4, anchor="end", cut=29)
-    said = text(row.said, frame.right + 8, y + 4, muted=True, cut=26)
+    room = min(len(row.said), 26)
+    name = text(row.label, frame.left, y, cut=max(46 - room, 16))
+    said = text(row.said, frame.right, y, anchor="end", muted=True, cut=26)
+    y += 11
     if row.estimate is None or not known(row.estimate):
         return name + said
     bar = Markup("")

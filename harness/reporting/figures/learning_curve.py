@@ -26,6 +26,7 @@ def learning_curve(
     values: Mapping[str, Sequence[float | None]],
     *,
     best_step: float | None = None,
+    x_label: str = "step",
     reason: str = "",
 ) -> Markup:
     """Each quantity over the steps (a curve of `diagnostics.json`), the chosen step marked."""
@@ -43,11 +44,11 @@ def learning_curve(
     )
     return picture(
         title,
-        f"Over {short(max(a for points in series.values() for a, _ in points))} steps: {said}."
+        f"By {x_label}, to {short(max(a for points in series.values() for a, _ in points))}: {said}."
         + "".join(f" Chosen: step {short(one)}." for one in chosen),
         WIDTH,
         HEIGHT,
-        horizontal(frame, x, "step"),
+        horizontal(frame, x, x_label),
         vertical(frame, y, "value"),
         *(line(x(one), frame.top, x(one), frame.bottom, colour="currentColor", dash="4 3") for one in chosen),
         *(
