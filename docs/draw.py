@@ -62,7 +62,7 @@ def pipeline() -> str:
         Box(258, 62, 182, "frozen split", ("roles, leak-checked", "named by its own hash")),
         Box(484, 62, 196, "task folder", ("training cells, controls", "no answers")),
         Box(752, 62, 264, "your submission", ("a Python module, any program,", "or a container"), "yours"),
-        Box(24, 252, 190, "scored run", ("metrics, hashes,", "everything to repeat it")),
+        Box(24, 252, 190, "scorecard", ("sealed and verifiable,", "and a line on the board")),
         Box(258, 252, 182, "scorer", ("one path for models", "and baselines alike")),
         Box(484, 186, 196, "sealed truth", ("never crosses the wall",), "sealed"),
         Box(752, 252, 264, "predictions.npz", ("mean, var, idx:", "checked before it is read"), "yours"),

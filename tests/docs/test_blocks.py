@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from harness.controls.control_set import ControlSet
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
-    "README.md", "docs/tutorial.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
+    "README.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
     "docs/how-to/open-test.md", "docs/how-to/containers.md", "docs/how-to/compare-submissions.md",
     "docs/how-to/doctor.md", "docs/how-to/sweeps-and-suites.md",
 )  # fmt: skip
@@ -32,13 +33,28 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.fixture
 def project(tmp_path: Path, demo_bench: Bench, demo_controls: ControlSet) -> Path:
     """A newcomer's checkout: the submissions, the splits, an `.h5ad` of their own, and the demo with its controls made."""
-    (tmp_path / "data").mkdir()
+    return newcomer(tmp_path, demo_bench)
+
+
+@pytest.fixture(scope="module")
+def after_the_tutorial(
+    tmp_path_factory: pytest.TempPathFactory, demo_bench: Bench, demo_controls: ControlSet
+) -> Path:
+    """The checkout of a newcomer who has typed the tutorial, word for word."""
+    project = newcomer(tmp_path_factory.mktemp("tutorial"), demo_bench)
+    done = type_in(project, "\n".join(blocks("docs/tutorial.md", "bash")))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return project
+
+
+def newcomer(folder: Path, bench: Bench) -> Path:
+    (folder / "data").mkdir()
     for name in ("demo", ".tasks"):
-        (tmp_path / "data" / name).symlink_to(demo_bench.dataset.path.with_name(name))
-    shutil.copytree(ROOT / "submissions", tmp_path / "submissions")
-    shutil.copytree(ROOT / "splits", tmp_path / "splits")
-    write_screen(tmp_path / "screen.h5ad")
-    return tmp_path
+        (folder / "data" / name).symlink_to(bench.dataset.path.with_name(name))
+    shutil.copytree(ROOT / "submissions", folder / "submissions")
+    shutil.copytree(ROOT / "splits", folder / "splits")
+    write_screen(folder / "screen.h5ad")
+    return folder
 
 
 def write_screen(path: Path) -> None:
@@ -79,6 +95,30 @@ def test_every_command_of_a_page_works_as_it_is_written(page: str, project: Path
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
 
 
+def test_the_tutorial_ends_with_a_published_scorecard_of_ones_own_model(after_the_tutorial: Path) -> None:
+    runs = sorted(folder for folder in (after_the_tutorial / "runs").iterdir() if "_" in folder.name)
+    own = [folder for folder in runs if "first-model" in folder.name]
+    assert (len(runs), len(own)) == (3, 2), "two of the model, one of the baseline"
+    for folder in runs:
+        assert (folder / "scorecard.html").read_text().startswith("<!doctype html>")
+    board = json.loads((after_the_tutorial / "site" / "board.json").read_text())
+    assert "first-model" in json.dumps(board)
+    published = {
+        file.parent.name for file in (after_the_tutorial / "site").rglob("*.html")
+        if (after_the_tutorial / "runs" / file.parent.name).is_dir() or "scorecard" in file.as_posix()
+    }  # fmt: skip
+    assert published, "the scorecards lie on the board"
+
+
+def test_what_the_publish_page_says_works_on_these_runs(after_the_tutorial: Path) -> None:
+    shutil.rmtree(after_the_tutorial / "site", ignore_errors=True)
+    done = type_in(after_the_tutorial, "\n".join(blocks("docs/how-to/publish.md", "bash")))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert {"index.html", "board.json", "board.csv", "board.parquet"} <= {
+        file.name for file in (after_the_tutorial / "site").iterdir()
+    }
+
+
 def prepare_split_page(project: Path) -> None:
     """The dataset that the page speaks of, and the two official files that it imports."""
     first = blocks("docs/how-to/add-a-dataset.md", "bash")[0]
@@ -116,3 +156,12 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} → {target}"
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target).resolve() for target in re.findall(r"\]\(([^)#:]+)\)", index.read_text())
+    }
+    missing = {page for page in (ROOT / "docs").rglob("*.md") if page.resolve() not in linked | {index}}
+    assert not {page.relative_to(ROOT).as_posix() for page in missing}
