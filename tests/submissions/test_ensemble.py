@@ -10,6 +10,7 @@ import torch
 from perturbfm.ensemble import Ensemble, member_seed, pool
 from perturbfm.learned import Learned, LearnedSubmission, Problem, learn
 from perturbfm.losses import Outputs
+from perturbfm.shrinkage import AS_SAID
 from perturbfm.v0 import V0
 
 from harness.sdk import Task, load_task
@@ -44,12 +45,12 @@ def test_the_parts_of_a_pool_are_the_mean_variance_and_the_variance_of_means():
 def test_disagreeing_members_are_unsure_and_agreeing_ones_are_not(task):
     asked = task.conditions().table
     one, other = member(task, 0), member(task, 1)
-    alike = Ensemble([one, one], 1.0, 1.0).predict(asked)
-    differing = Ensemble([one, other], 1.0, 1.0).predict(asked)
+    alike = Ensemble([one, one], 1.0, AS_SAID).predict(asked)
+    differing = Ensemble([one, other], 1.0, AS_SAID).predict(asked)
     assert not alike.epistemic.any()
     assert (differing.epistemic > 0).mean() > 0.9
     assert (differing.epistemic <= differing.var).all()
-    aleatoric = np.mean([replace(m, temperature=1.0).predict(asked).var for m in (one, other)], axis=0)
+    aleatoric = np.mean([replace(m, width=AS_SAID).predict(asked).var for m in (one, other)], axis=0)
     assert np.allclose(differing.var, aleatoric + differing.epistemic, rtol=1e-5)
 
 
@@ -58,7 +59,7 @@ def test_an_ensemble_of_equal_members_is_that_member(task):
     together = Ensemble.of([one, one])
     asked = task.conditions().table
     assert together.gamma == pytest.approx(one.gamma)
-    assert together.temperature == one.temperature
+    assert together.width == one.width
     assert np.allclose(together.predict(asked).mean, one.predict(asked).mean, atol=1e-6)
 
 
