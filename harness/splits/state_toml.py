@@ -6,6 +6,7 @@ name must exist, and each cell must have one role.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,27 @@ def export_toml(
                 names = sorted(pert for pert, given in role_of_pert.items() if given == role)
                 fewshot.append(f"{role} = [{', '.join(map(_quote, names))}]")
     return "\n".join([*lines, "", "[fewshot]", *fewshot, ""])
+
+
+def export_checked(
+    split: Split, dataset: PerturbDataset, *, data_path: str | None = None, calib_as: Role | None = None
+) -> str:
+    """Such a file, read back: every perturbed cell has the role that the split gives it."""
+    text = export_toml(split, dataset, data_path=data_path, calib_as=calib_as)
+    with tempfile.TemporaryDirectory(prefix="harness-split-") as scratch:
+        path = Path(scratch) / "split.toml"
+        path.write_text(text, encoding="utf-8")
+        back = import_toml(path, dataset).role_codes()
+    told = split.role_codes()
+    told = told if calib_as is None else np.where(told == CODE["calib"], CODE[calib_as], told)
+    wrong = np.flatnonzero((back != told) & ~dataset.obs.is_control)
+    if len(wrong):
+        raise HarnessError(
+            "the file does not say what the split says",
+            where=f"{dataset.name}, row {wrong[0]}",
+            got=f"{len(wrong)} perturbed cells of another role",
+        )
+    return text
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import anndata
+import h5py
 import numpy as np
 import pytest
 
 from harness.datasets.dataset import PerturbDataset
+from harness.datasets.export import export_h5ad
 from harness.errors import ChangedError, HarnessError, UnknownNameError
 from harness.splits.create import create_split, verify_split
 from harness.splits.split import Role, Split
-from harness.splits.state_toml import export_toml, import_toml
+from harness.splits.state_files import check_files
+from harness.splits.state_toml import export_checked, export_toml, import_toml
 
 Grid = Callable[..., PerturbDataset]
 GENES = [f"GENE{i}" for i in range(6)]
@@ -89,6 +94,55 @@ def test_a_split_that_the_format_cannot_say_is_refused(grid: Grid) -> None:
         export_toml(create_split(screen, "context_ood"), screen, calib_as="val")
     with pytest.raises(HarnessError, match="calib"):
         export_toml(create_split(screen, "context_ood", iid_conditions=0), screen)
+
+
+def test_what_is_written_was_read_back(screen: PerturbDataset, tmp_path: Path) -> None:
+    split = import_toml(toml(tmp_path, RECIPE), screen)
+    assert export_checked(split, screen) == export_toml(split, screen)
+
+
+@pytest.fixture
+def file(screen: PerturbDataset, tmp_path: Path) -> Path:
+    """What STATE would train on."""
+    export_h5ad(screen, tmp_path / "screen.h5ad")
+    return tmp_path / "screen.h5ad"
+
+
+def test_files_with_the_cells_of_the_dataset_are_taken(screen: PerturbDataset, file: Path) -> None:
+    check_files(file, screen, pert_column="pert_id", line_column="context_id")
+    check_files(file.parent, screen, pert_column="pert_id", line_column="context_id")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: None, "not categorical"),
+        (lambda t: t.obs.drop(columns="context_id", inplace=True), "not there"),
+        (
+            lambda t: setattr(
+                t, "obs", t.obs.assign(pert_id=t.obs["pert_id"].cat.rename_categories({"GENE0": "GEN0"}))
+            ),
+            "GEN0",
+        ),
+        (lambda t: t._inplace_subset_obs(range(1, len(t))), "another number of cells"),
+        (lambda t: t._inplace_subset_var(t.var_names[::-1]), "another order"),
+    ],
+)
+def test_files_that_say_something_else_are_refused_by_name(
+    screen: PerturbDataset, file: Path, change: Callable[[Any], None], said: str
+) -> None:
+    table = anndata.read_h5ad(file)
+    change(table)
+    if said == "not categorical":  # anndata writes short text as categories of its own accord
+        anndata.AnnData(table.X, var=table.var).write_h5ad(file)
+        with h5py.File(file, "r+") as raw:
+            raw["obs"]["pert_id"] = table.obs["pert_id"].to_numpy(object)
+            raw["obs"]["context_id"] = table.obs["context_id"].astype(str).to_numpy(object)
+    else:
+        table.write_h5ad(file)
+    with pytest.raises(HarnessError) as refused:
+        check_files(file, screen, pert_column="pert_id", line_column="context_id")
+    assert said in str(refused.value)
 
 
 def test_an_export_over_another_dataset_is_refused(
