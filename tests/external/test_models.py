@@ -23,7 +23,7 @@ from harness.splits.create import create_split
 from harness.tasks.build import Task, build_task
 
 pytestmark = pytest.mark.external
-MODELS = ("gears", "scgen")
+MODELS = ("gears", "scgen", "cpa", "state", "cellot")
 TinyTaskOf = Callable[..., Task]
 
 

@@ -15,7 +15,7 @@ from harness.schedulers.claims import declined_because
 from harness.splits.create import create_split
 
 SUBMISSIONS = Path(__file__).parents[2] / "submissions"
-NAMES = ("gears", "scgen")
+NAMES = ("cellot", "cpa", "gears", "scgen", "state")
 MOST_LINES = 220
 
 
