@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from perturbfm.conditions import read_training
 from perturbfm.covariates import Covariates
 from perturbfm.starts import STARTS, choose_start, left_out
 from perturbfm.states import MOST_CELLS, States
-from perturbfm.training_set import de_weights, held_out
+from perturbfm.training_set import de_weights, held_out, held_out_folds
 
 from harness.sdk import Condition, load_task
 
@@ -90,6 +92,28 @@ def test_conditions_of_role_val_are_held_out_where_there_are_any(small_task):
     training = read_training(task)
     held = held_out(task, training)
     assert {c.pert for c, out in zip(training.table, held, strict=True) if out} == {"G5"}
+
+
+def test_every_unit_that_is_new_is_held_out_in_turn(problem):
+    read = problem()
+    labelled = replace(read.labelled, axis="context")
+    masks = held_out_folds(read.task, labelled, 3)
+    held = [{c.context for c, out in zip(read.labelled.table, mask, strict=True) if out} for mask in masks]
+    assert held == [{"c0"}, {"c1"}, {"c2"}]
+    assert len(held_out_folds(read.task, labelled, 2)) == 2
+
+
+def test_what_training_has_shown_of_a_condition_is_recalled_and_makes_it_surer(problem):
+    read = problem()
+    part = read.part()
+    shown, new = part.training.table[0], part.training.table[0]._replace(context="c3")
+    before = part.answers([shown, new]), part.spreads([shown, new])
+    mean, var, kept = part.recalled([shown, new], *before)
+    assert (var[0] < before[1][0]).all()
+    np.testing.assert_array_equal(var[1], before[1][1])
+    np.testing.assert_array_equal(mean[1], before[0][1])
+    seen = part.training.delta[0]
+    np.testing.assert_allclose(mean[0], kept[0] * before[0][0] + (1 - kept[0]) * seen)
 
 
 def test_the_start_with_the_least_error_left_out_is_chosen(handmade_task):
