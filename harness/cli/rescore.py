@@ -53,7 +53,7 @@ def rescore(
     )
     typer.echo(f"scored from: {context.run.path.name}")
     typer.echo(f"status: {record.status}, {record.reason}")
-    typer.echo(str(made.path))
     page = page_of(made)
     if page is not None:
         typer.echo(f"scorecard: {page}")
+    typer.echo(str(made.path))

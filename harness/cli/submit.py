@@ -288,9 +288,9 @@ def _print_run(run: RunFolder, as_json: bool) -> None:
     if record.look is not None:
         typer.echo(f"test: {record.look.sentence}")
     typer.echo(f"status: {record.status}, {record.reason}")
-    typer.echo(path)
     if page is not None:
         typer.echo(f"scorecard: {short_path(page)}")
+    typer.echo(path)
 
 
 def page_of(run: RunFolder) -> Path | None:

@@ -11,7 +11,7 @@ from harness.controls.control_set import ControlSet
 from harness.controls.document import CONTROLS_FILE, read_controls
 from harness.errors import HarnessError
 from harness.records.record import RunConfig, RunRecord
-from harness.records.run_folder import LOG_FILE, TABLE_FILE, RunFolder
+from harness.records.run_folder import LOG_FILE, RECORD_FILE, TABLE_FILE, RunFolder
 from harness.scoring.score_table import ScoreTable
 from harness.storage import read_json
 from harness.verdicts.claims_of_runs import verdict_of
@@ -56,8 +56,9 @@ class Parts:
 
 
 def parts_of(run: RunFolder) -> Parts:
-    """Read a run."""
-    record = run.record
+    """Read a run: the record as it stands on disk, so that a page made at once is the one that is made later."""
+    path = run.path / RECORD_FILE
+    record = RunRecord.read(read_json(path, "run record"), where=path)
     metrics = run.metrics()
     judged = CONTROLS_FILE in record.files
     document = read_json(run.path / CONTROLS_FILE, "controls") if judged else {}
