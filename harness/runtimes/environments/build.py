@@ -113,7 +113,7 @@ def _build(
     wheels, beside = local
     started = time.monotonic()
     for notice in lock.remarks.notices:
-        say(f"notice: {notice}")
+        print(f"notice: {notice}", file=sys.stderr, flush=True)  # a progress bar would not keep it
     refused = []
     for installer in installers():
         say(

@@ -194,18 +194,19 @@ def test_the_marker_says_what_is_in_it_and_what_made_it(tmp_path, lock, wheels):
 
 @pytest.mark.parametrize("name", ["uv", "pip"])
 def test_a_package_is_installed_regardless_of_its_metadata_where_the_lock_says_so(
-    monkeypatch, tmp_path, lock, wheels, write_wheel, name
+    monkeypatch, capsys, tmp_path, lock, wheels, write_wheel, name
 ):
     if name not in ALL:
         pytest.skip(f"{name} is not installed")
     monkeypatch.setattr(build, "installers", lambda: [ALL[name]])
     write_wheel(wheels, "old_part", "1.0", needs=["absent", "first-part>=7"], python="<3.11,>=3.9")
     remarks = ("# harness: notice Read its licence.", "# harness: regardless old_part 3.10")
-    said: list[str] = []
     told = read_lock(lock(*remarks, "old_part==1.0", "first_part==1.0"))
-    made = environment(told, tmp_path / "cache", wheels=wheels, say=said.append)
+    made = environment(told, tmp_path / "cache", wheels=wheels)
     assert made.packages == ("first_part==1.0", "old_part==1.0")
-    assert said[0] == "notice: Read its licence."
+    assert capsys.readouterr().err == "notice: Read its licence.\n"
+    assert not environment(told, tmp_path / "cache", wheels=wheels).built
+    assert capsys.readouterr().err == ""
     assert json.loads((made.folder / MARKER).read_text())["notices"] == ["Read its licence."]
     if name == "pip":  # slow, and the rest is the same
         return
