@@ -48,6 +48,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "harness.cli.compare:compare",
         "Submissions on one task: intervals of their differences, rank groups.",
     ),
+    "publish": (
+        "harness.cli.publish:publish",
+        "A static board of sealed records: tasks, submissions, datasets, metrics, scorecards.",
+    ),
+    "preview": (
+        "harness.cli.preview:preview",
+        "Look at a published board in the browser, on this machine only.",
+    ),
     "ledger": (
         "harness.cli.ledger:app",
         "Who opened which test truth, when and why: show, verify, mend.",

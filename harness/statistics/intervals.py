@@ -168,7 +168,7 @@ def _same_conditions(
     if by_draws.any() and told.resamples:
         limits = _percentiles(mean[:, by_draws], design, found, by_draws, scope, told)
         low[by_draws], high[by_draws] = limits
-    p = _p_values(found, se, design)
+    p = p_values(found, se, design)
     share = ((mean > 0) + 0.5 * (mean == 0)).mean(axis=0)
     median = np.median(mean, axis=0)
     intervals = []
@@ -200,7 +200,7 @@ def _percentiles(
     return estimate + (limits[0] - estimate) * scale, estimate + (limits[1] - estimate) * scale
 
 
-def _p_values(found: Clustered, se: Floats, design: Design) -> Floats:
+def p_values(found: Clustered, se: Floats, design: Design) -> Floats:
     """Two-sided; where all units say exactly the same, no less than signs alone could say."""
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stdtr(found.freedom, -np.abs(found.estimate) / se)
