@@ -44,12 +44,11 @@ class States:
 
         No more than `MOST_CELLS` rows of a context are read from the memory-mapped table.
         """
-        states = self.of(indices)
-        for index in np.unique(indices):
+        contexts, place = np.unique(indices, return_inverse=True)
+        states = self.of(contexts)
+        for i, index in enumerate(contexts):
             rows = self.rows[index] if index >= 0 else np.zeros(0, np.int64)
-            if len(rows) < 2:
-                continue
-            chosen = np.sort(rng.choice(rows, min(len(rows), MOST_CELLS)))
-            mean = self.X[chosen].mean(axis=0, dtype=np.float64)
-            states[indices == index] = (mean - self.centre) / self.scale
-        return states
+            if len(rows) > 1:
+                chosen = np.sort(rng.choice(rows, min(len(rows), MOST_CELLS)))
+                states[i] = (self.X[chosen].sum(axis=0) / len(chosen) - self.centre) / self.scale
+        return states[place]

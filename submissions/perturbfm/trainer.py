@@ -106,7 +106,8 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
-        self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self._live = network.state_dict()  # the tensors themselves: collected once, not in each step
+        self.average = {name: tensor.detach().clone() for name, tensor in self._live.items()}
         self.best = dict(self.average)
         self.progress = Progress()
         self.checkpoint = (
@@ -158,7 +159,8 @@ class Training:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step / recipe.steps, recipe.warmup)
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         with self._precision():
             loss = self.network.loss(
                 inputs.to(self.device),
@@ -176,9 +178,9 @@ class Training:
 
     def _move_average(self) -> None:
         decay = min(self.recipe.average, (1 + self.progress.step) / (10 + self.progress.step))
-        state = self.network.state_dict()
-        averages = [self.average[name] for name in state]
-        torch._foreach_lerp_(averages, list(state.values()), 1 - decay)
+        torch._foreach_lerp_(
+            [self.average[name] for name in self._live], list(self._live.values()), 1 - decay
+        )
 
     def _evaluate(self) -> float:
         """Held-out error of the averaged weights; they are kept if it is the least so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,11 +29,15 @@ class Objective:
     noise: float = 0.2
     """Standard deviation of what is added to each gene, in its own."""
 
-    def spoil(self, cells: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Spoiled cells, and which genes were hidden. [cells, genes] each"""
-        hidden = torch.rand(cells.shape, generator=generator, device=cells.device) < self.hide
-        noise = torch.randn(cells.shape, generator=generator, device=cells.device)
-        return torch.where(hidden, 0.0, cells + self.noise * noise), hidden
+    def spoil(self, cells: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        """Spoiled cells, and which genes were hidden; each generator is for its part of the cells. [cells, genes] each"""
+        chance, noise = torch.empty_like(cells), torch.empty_like(cells)
+        count = len(generators)
+        for generator, u, n in zip(generators, chance.chunk(count), noise.chunk(count), strict=True):
+            u.uniform_(generator=generator)
+            n.normal_(generator=generator)
+        hidden = chance < self.hide
+        return noise.mul_(self.noise).add_(cells).masked_fill_(hidden, 0.0), hidden
 
     def loss(self, rebuilt: Tensor, cells: Tensor, hidden: Tensor) -> Tensor:
         """Mean squared error; 1 for a model that says the mean. Equal parts of a batch count alike, whatever was hidden."""

@@ -135,12 +135,11 @@ class Pretraining:
         return cells.sub_(self._mean).div_(self._scale)
 
     def _spoiled(self, cells: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        parts = []
-        for lane, part in zip(self.ranks.lanes, cells.chunk(len(self.ranks.lanes)), strict=True):
-            generator = torch.Generator(cells.device)
-            generator.manual_seed(derived(self.settings.seed, "spoil", step, lane))
-            parts.append(self.settings.objective.spoil(part, generator))
-        return torch.cat([spoiled for spoiled, _ in parts]), torch.cat([hidden for _, hidden in parts])
+        generators = [self._generator("spoil", step, lane) for lane in self.ranks.lanes]
+        return self.settings.objective.spoil(cells, generators)
+
+    def _generator(self, *axes: object) -> torch.Generator:
+        return torch.Generator(self.ranks.device).manual_seed(derived(self.settings.seed, *axes))
 
     @torch.no_grad()
     def _held_out(self) -> float | None:
@@ -148,11 +147,10 @@ class Pretraining:
         held, total = self.order.held_out, 0.0
         if not self.ranks.first or not len(held):
             return None
-        generator = torch.Generator(self.ranks.device)
-        generator.manual_seed(derived(self.settings.seed, "held out"))
+        generator = self._generator("held out")
         for start in range(0, len(held), EVALUATED_AT_ONCE):
             cells = self._standardised(held[start : start + EVALUATED_AT_ONCE])
-            spoiled, hidden = self.settings.objective.spoil(cells, generator)
+            spoiled, hidden = self.settings.objective.spoil(cells, [generator])
             total += float(self.settings.objective.loss(self.model(spoiled), cells, hidden)) * len(cells)
         return total / len(held)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from perturbfm.pretrain.command import main
+from perturbfm.pretrain.command import main, parser
 
 ROOT = Path(__file__).parents[4]
 
@@ -82,3 +84,11 @@ def test_help_shows_examples_and_the_console_script_leads_here(capsys):
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["perturbfm"]
     module, _, name = script.partition(":")
     assert getattr(import_module(module), name) is main
+
+
+def test_every_command_of_the_page_is_understood():
+    page = (ROOT / "docs" / "how-to" / "pretrain.md").read_text()
+    commands = re.findall(r"\bperturbfm (pretrain [^`\n]+)", page)
+    assert len(commands) == 3
+    for command in commands:
+        assert parser().parse_args(shlex.split(command)).split

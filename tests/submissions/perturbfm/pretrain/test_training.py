@@ -62,7 +62,7 @@ def test_the_loss_of_the_mean_is_1_and_counts_hidden_genes_alone_where_they_are_
     cells = torch.randn(64, 500, generator=torch.Generator().manual_seed(0))
     for name in ("denoise", "masked"):
         objective = Objective(name)
-        _, hidden = objective.spoil(cells, torch.Generator().manual_seed(1))
+        _, hidden = objective.spoil(cells, [torch.Generator().manual_seed(1)])
         assert float(objective.loss(torch.zeros_like(cells), cells, hidden)) == pytest.approx(1, abs=0.05)
     wrong_where_seen = torch.where(hidden, cells, 9.0)
     assert float(objective.loss(wrong_where_seen, cells, hidden)) == 0
