@@ -16,7 +16,7 @@ from torch import Tensor
 from harness.sdk import Condition
 from perturbfm.losses import Outputs
 from perturbfm.prediction import Prediction
-from perturbfm.shrinkage import AS_SAID, Width, shrinkage, width
+from perturbfm.shrinkage import AS_SAID, Width, common_shrinkage, joined, width
 from perturbfm.trainer import derived
 
 if TYPE_CHECKING:
@@ -61,13 +61,18 @@ class Ensemble:
     @classmethod
     def of(cls, members: Sequence[Learned]) -> Ensemble:
         """Fit both numbers on the held-out conditions; without any the departures are not followed."""
-        held = [member.held for member in members if member.held is not None]
-        if len(held) < len(members):
+        if not all(member.held for member in members):
             return cls(members, gamma=0.0, width=AS_SAID)
-        goal = held[0][1]
-        together = pool([outputs for outputs, _ in held])
-        gamma = shrinkage(together.outputs(goal.prior, 0.0), goal)
-        return cls(members, gamma, width(together.outputs(goal.prior, gamma), goal, gamma))
+        folds = []
+        for number, (_, goal) in enumerate(members[0].held):
+            together = pool([member.held[number][0] for member in members])
+            folds.append((together, goal))
+        gamma = common_shrinkage([(one.outputs(goal.prior, 0.0), goal) for one, goal in folds])
+        return cls(
+            members,
+            gamma,
+            width(*joined([(one.outputs(goal.prior, gamma), goal) for one, goal in folds]), gamma),
+        )
 
     def predict(self, asked: Sequence[Condition]) -> Prediction:
         """Baseline + γ × mean departure, with both parts of the variance and one of them on its own."""

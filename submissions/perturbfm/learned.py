@@ -23,7 +23,7 @@ from perturbfm.network import Design, EffectNetwork, World
 from perturbfm.prediction import Prediction
 from perturbfm.pretrain.encoder_file import start_from
 from perturbfm.reach import Reached
-from perturbfm.shrinkage import AS_SAID, Width, shrinkage, width
+from perturbfm.shrinkage import AS_SAID, Width, common_shrinkage, joined, width
 from perturbfm.starts import FOLD_STARTS, choose_start
 from perturbfm.trainer import Recipe, Training, derived, outputs_of, predict
 from perturbfm.training_set import Part, Scales, held_out_folds
@@ -48,8 +48,8 @@ class Learned:
     """Of the variance."""
     best_step: int = 0
     curves: dict[str, Curve] = field(default_factory=dict)
-    held: tuple[Outputs, Goal] | None = None
-    """What networks that had not seen the held-out conditions said of them, and what they did."""
+    held: Sequence[tuple[Outputs, Goal]] = ()
+    """What networks that had not seen the held-out conditions of a fold said of them, and what they did."""
 
     def predict(self, asked: Sequence[Condition]) -> Prediction:
         """Baseline + γ × departure, and the baseline's variance times what the network and the temperature make of it.
@@ -154,7 +154,9 @@ def learn(
     def reporter(what: str) -> Callable[[int, int, Any], None] | None:
         return None if say is None else lambda step, of, measured: say(what, step, of, dict(measured))
 
-    found, curves, steps = [], {}, []
+    found: list[tuple[Outputs, Goal]] = []
+    curves: dict[str, Curve] = {}
+    steps: list[int] = []
     for number, held in enumerate(folds):
         name = "search" if number == 0 else f"search {number + 1}"
         part = problem.part(~held)
@@ -174,22 +176,13 @@ def learn(
         steps.append(progress.best_step)
     until = int(np.median(steps))
     outputs, goal = joined(found)
-    gamma = shrinkage(outputs, goal) if until else 0.0
+    gamma = common_shrinkage(found) if until else 0.0
     final = untrained(problem, build, whole, seed)
     second = Training(
         final, whole.examples(), problem.recipe, seed, until=until, folder=folder, name="final"
     ).run(reporter("final"))
     curves["final"] = second.curve
-    return Learned(final, whole, gamma, width(outputs, goal, gamma), until, curves, (outputs, goal))
-
-
-def joined(found: Sequence[tuple[Outputs, Goal]]) -> tuple[Outputs, Goal]:
-    """What was said and done in all folds, one after the other."""
-    outputs, goals = zip(*found, strict=True)
-    return (
-        Outputs(*(torch.cat(parts) for parts in zip(*outputs, strict=True))),
-        Goal(*(torch.cat(parts) for parts in zip(*goals, strict=True))),
-    )
+    return Learned(final, whole, gamma, width(outputs, goal, gamma), until, curves, found)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,20 @@ def shrinkage(outputs: Outputs, goal: Goal) -> float:
     return float(np.clip(along / power, 0.0, 1.0)) if power > 0 else 0.0
 
 
+def common_shrinkage(folds: Sequence[tuple[Outputs, Goal]]) -> float:
+    """The least γ of the folds: a departure is followed as far as all of them bear it, for the next unit may be any."""
+    return min(shrinkage(outputs, goal) for outputs, goal in folds)
+
+
+def joined(folds: Sequence[tuple[Outputs, Goal]]) -> tuple[Outputs, Goal]:
+    """What was said and done in all folds, one after the other."""
+    outputs, goals = zip(*folds, strict=True)
+    return (
+        Outputs(*(torch.cat(parts) for parts in zip(*outputs, strict=True))),
+        Goal(*(torch.cat(parts) for parts in zip(*goals, strict=True))),
+    )
+
+
 def shrunk_error(outputs: Outputs, goal: Goal) -> float:
     """Weighted squared error at the best γ, averaged over conditions and genes."""
     gamma = shrinkage(outputs, goal)
