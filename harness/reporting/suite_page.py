@@ -12,10 +12,7 @@ from harness.reporting.figures import Difference, forest, learning_curve
 from harness.reporting.page import render
 
 TEMPLATE = "suite.html.j2"
-KINDS = {
-    "supported": "good", "holds": "good", "go": "good", "yes": "good", "contradicted": "bad", "refuted": "bad",
-    "no-go": "bad", "no go": "bad", "no": "bad",
-}  # fmt: skip
+KINDS = {"supported": "good", "not supported": "bad", "go": "good", "no-go": "bad"}
 """How a verdict's word is shown; any other stands in between."""
 
 ABSENT: dict[str, Any] = {"gates": [], "ablations": [], "data_efficiency": [], "audits": {}}
@@ -30,7 +27,7 @@ def page(report: Mapping[str, Any]) -> str:
         TEMPLATE,
         report=report,
         arrows={name: _arrow(name) for name in metrics},
-        kind=lambda word: KINDS.get(str(word).replace("_", " "), "warn"),
+        kind=lambda word: KINDS.get(word, "warn"),
         rows=[_ranked(table, metrics) for table in report["tasks"]],
         metrics=metrics,
         ablations=[(one, _forests(one["rows"])) for one in report["ablations"]],
@@ -54,14 +51,20 @@ def _arrow(metric: str) -> str:
 
 
 def _ranked(table: Mapping[str, Any], metrics: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Best first, by the scaled score of the first metric that has one; who has none comes last."""
+    """Best first by the first metric that anybody has a value of; who has none of it comes last."""
+    valued = [name for name in metrics if any(_value(row, name) is not None for row in table["rows"])]
+    if not valued:
+        return list(table["rows"])
+    first = valued[0]
+    sign = -1.0 if cards()[first].direction is Direction.HIGHER else 1.0
+    told = [(_value(row, first), row) for row in table["rows"]]
+    known = sorted((one for one in told if one[0] is not None), key=lambda one: sign * (one[0] or 0.0))
+    return [row for _, row in known] + [row for value, row in told if value is None]
 
-    def place(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-        scaled = [score["scaled"] for name in metrics if (score := row["scores"].get(name))]
-        first = next((one for one in scaled if one is not None), None)
-        return first is None, -(first or 0.0), str(row["name"])
 
-    return sorted(table["rows"], key=place)
+def _value(row: Mapping[str, Any], metric: str) -> float | None:
+    score = row["scores"].get(metric)
+    return None if score is None else score["value"]
 
 
 def _forests(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:

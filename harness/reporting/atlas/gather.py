@@ -95,7 +95,7 @@ def make_atlas(chosen: Chosen, metric: str = DEFAULT_METRIC) -> Atlas:
     if best is not None:
         values = _mean_over([best.tables[0]], metric, keys)
         told = _number(float(best.tables[0].overall.get(metric, math.nan)))
-        methods.insert(0, Method(f"{best.card.name} (best baseline)", (), values, told, control=True))
+        methods.insert(0, Method(f"baseline {best.card.name}", (), values, told, control=True))
     record = chosen.runs[-1].record
     return Atlas(
         record.task.name,

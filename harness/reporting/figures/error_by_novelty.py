@@ -34,6 +34,8 @@ from harness.reporting.figures.svg import (
 )
 
 HEIGHT, BINS, FEWEST = 290.0, 5, 3
+NEAR = 0.06
+"""Of the whole range of novelty."""
 MOST = 150
 """Dots of one series; of more conditions every so manieth is drawn, and all count in the medians."""
 
@@ -91,11 +93,21 @@ def error_by_novelty(
 
 
 def medians(dots: Sequence[Dot], bins: int = BINS) -> list[tuple[float, float]]:
-    """Median novelty and median error of equal parts of the conditions, from the least to the most novel."""
+    """Median novelty and median error of equal parts of the conditions, from the least to the most novel.
+
+    Parts that stand at about the same place, as where many conditions are equally novel, are put together.
+    """
     ordered = sorted(dots, key=lambda dot: dot.x)
     cuts = [round(number * len(ordered) / bins) for number in range(bins + 1)]
     parts = [ordered[a:b] for a, b in pairwise(cuts) if b > a]
-    return [(median(dot.x for dot in part), median(dot.y for dot in part)) for part in parts]
+    near = NEAR * (ordered[-1].x - ordered[0].x) if ordered else 0.0
+    apart: list[list[Dot]] = []
+    for part in parts:
+        if apart and median(dot.x for dot in part) - median(dot.x for dot in apart[-1]) <= near:
+            apart[-1] += part
+        else:
+            apart.append(list(part))
+    return [(median(dot.x for dot in part), median(dot.y for dot in part)) for part in apart]
 
 
 def thinned(dots: Sequence[Dot], most: int = MOST) -> list[Dot]:
