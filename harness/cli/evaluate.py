@@ -44,7 +44,7 @@ def root() -> None:
 @app.command()
 def predictions(
     preds: Path = typer.Option(..., help="Predictions: an .npz file, or a folder of .npy files."),
-    out: Path = typer.Option(..., help="New folder for metrics.json, calibration.json, metrics.parquet."),
+    out: Path = typer.Option(..., help="New folder for the scores and their scorecard."),
     data: str = typer.Option(None, help="Dataset, by name or folder.", autocompletion=complete_dataset),
     split: str = typer.Option(None, help="Split, by name or hash.", autocompletion=complete_split_name),
     task: str = typer.Option(
@@ -67,6 +67,7 @@ def predictions(
     from harness.cli.scores import print_scores
     from harness.cli.show import print_json
     from harness.contract.predictions import open_predictions
+    from harness.reporting.scorecard.of_file import write_file_scorecard
     from harness.scoring.evaluate import evaluate, expected_rows, write_evaluation
     from harness.storage import new_folder
     from harness.tasks.truth import load_truth
@@ -90,6 +91,8 @@ def predictions(
             progress=lambda done, of: steps.within("conditions", done, of),
         )
         write_evaluation(folder, evaluation, out.name)
+        known = (preds.name, file.sha256)
+        write_file_scorecard(folder, out.name, known, chosen.dataset, chosen.split, built)
     if as_json:
         print_json({"path": str(out), "metrics": evaluation.document})
         return

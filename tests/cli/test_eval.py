@@ -28,6 +28,9 @@ def test_a_file_scores_as_it_did_in_its_run(run_harness, project):
     assert done.stdout.strip().splitlines()[-1] == "scores"
     assert (project / "scores" / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
     assert (project / "scores" / "metrics.parquet").is_file()
+    page = (project / "scores" / "scorecard.html").read_text()
+    assert "a predictions file, scored without the model that made it" in page
+    assert "not sealed" in page
 
 
 def test_older_files_by_dataset_row_are_marked_on_screen_and_in_the_file(run_harness, project, hidden_rows):

@@ -42,7 +42,12 @@ def badges(parts: Parts, *, house: bool) -> tuple[Badge, ...]:
             Badge(f"variance {parts.metrics['variance']['source']}", "warn", "not the submission's own")
         )
     found.append(_isolation(parts))
-    found.append(Badge("sealed", "good", "record and page are bound by hashes; harness verify checks them"))
+    if parts.sealed:
+        found.append(
+            Badge("sealed", "good", "record and page are bound by hashes; harness verify checks them")
+        )
+    else:
+        found.append(Badge("not sealed", "warn", "a file that was scored, and no run"))
     found.append(_openings(parts))
     if house:
         found.append(Badge("by the harness's authors", "warn", "they are judge and party"))
@@ -74,5 +79,7 @@ def _openings(parts: Parts) -> Badge:
         looks = record.look.family_looks
         return Badge(f"test openings: {looks}", "plain" if looks == 1 else "warn", record.look.sentence)
     split = record.task.eval_split
+    if not parts.sealed and split == "test":
+        return Badge("test opened", "warn", "by scoring this file; the ledger has a line of it")
     told = "validation, which may be looked at freely" if split == "val" else "nothing of test was opened"
     return Badge("validation" if split == "val" else f"{split}, not opened", "plain", told)

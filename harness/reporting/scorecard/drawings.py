@@ -51,13 +51,13 @@ def _reliability(uncertainty: Mapping[str, Any]) -> Markup:
         for key, name in (("reported", GAIN), ("iid", WITHIN))
         if told.get(key, {}).get("intervals")
     }
-    return figures.reliability(told.get("nominal", []), series, reason=_why(told))
+    return figures.reliability(told.get("nominal", []), series, reason=_why(told.get("reported")))
 
 
 def _risk_coverage(uncertainty: Mapping[str, Any]) -> Markup:
     told = uncertainty.get("risk_coverage", {})
-    curve = dict(told.get("curve", {}))
-    kept = curve.pop("coverage", [])
+    curve = dict(told.get("curve") or {})
+    kept = curve.pop("coverage", None) or []
     lines: dict[str, Sequence[float | None]] = {
         name: values if isinstance(values, list) else [values] * len(kept) for name, values in curve.items()
     }

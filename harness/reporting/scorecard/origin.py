@@ -50,7 +50,7 @@ def origin_of(parts: Parts) -> dict[str, Any]:
         "git_dirty": made.git_dirty,
         "packages": made.packages,
         "command": made.command,
-        "repeat": repeat_command(parts),
+        "repeat": repeat_command(parts) if parts.sealed else made.command,
         "predictions_kept": record.predictions_kept,
         "files": dict(sorted(record.files.items())),
     }

@@ -42,6 +42,8 @@ class Parts:
     pictures: Mapping[str, Any] | None = None
     log: str = ""
     log_left_out: int = 0
+    sealed: bool = True
+    """Whether it is a run, which a seal binds; a file that was scored is none."""
 
     @property
     def name(self) -> str:

@@ -208,6 +208,23 @@ def test_what_is_undefined_prints_its_reason(won):
     assert html.count("no condition has a direction &amp; a &lt;value&gt;") >= 2
 
 
+def test_pictures_that_cannot_be_drawn_say_why(won):
+    metrics = json.loads(json.dumps(won.metrics))
+    uncertainty = metrics["uncertainty"]
+    uncertainty["risk_coverage"] = {"curve": None, "reason": "every variance is filled"}
+    uncertainty["calibration"]["reported"] = {
+        "intervals": None,
+        "quantiles": None,
+        "n": 0,
+        "reason": "no condition here",
+    }
+    uncertainty["calibration"]["iid"] = uncertainty["calibration"]["reported"]
+    uncertainty["conformal"] = {"alpha": 0.1, "calib": {"reason": "too few"}, "iid": {"reason": "too few"}}
+    html = pages_of(compile_sheet(replace(won, metrics=metrics, pictures=None)))["scorecard.html"]
+    for reason in ("every variance is filled", "no condition here", "this run kept no pictures"):
+        assert reason in html
+
+
 def test_more_than_a_hundred_rows_are_left_to_the_table_file(won):
     metrics = json.loads(json.dumps(won.metrics))
     one = next(iter(metrics["calibrated"]["per_perturbation"].values()))
