@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from perturbfm.reach import read_out
 
 LEAST = 0.02
 """Sensitivity that a silent gene is believed to have at least, so that nothing is divided by zero."""
+TAIL = 8.0
+"""Over the excess kurtosis of effects, this is how many of them a gene's usual variance counts for beside one at hand."""
+FEWEST, MOST = 2.0, 1000.0
 POOLED = 0.5
 """How far a gene's own variances give way to those of all genes."""
 
@@ -56,12 +60,13 @@ def _rule(training: Training, bandwidth: float) -> Rule:
     readout = read_out(training, rest, scale)
     if readout is not None:
         rest = rest - scale * readout.of(training.table)
-    ridge = noise_to_signal(rest, scale, list(groups.values()), training)
+    believed = believed_of(rest, scale, list(groups.values()), training)
 
     def answer(context: str) -> dict[str, Floats]:
         weight = closeness.to(context)
         return {
-            pert: _slope(rest[rows], scale[rows], _even(weight[rows]), ridge) for pert, rows in groups.items()
+            pert: _special(rest[rows], scale[rows], _even(weight[rows]), believed)
+            for pert, rows in groups.items()
         }
 
     tables: dict[str, dict[str, Floats]] = {}
@@ -126,10 +131,19 @@ class Closeness:
         return np.exp(-(found - found.min()) / (self.bandwidth * self.typical))
 
 
-def noise_to_signal(
-    rest: Floats, scale: Floats, groups: Sequence[Sequence[int]], training: Training
-) -> Floats:
-    """Ridge of each gene's a_p: variance of a condition about its a_p over the variance of a_p. [genes]"""
+class Believed(NamedTuple):
+    """What is known of a_p before a perturbation is looked at."""
+
+    noise: Floats
+    """Variance of a condition about its a_p. [genes]"""
+    signal: Floats
+    """Variance of a_p over perturbations. [genes]"""
+    tail: float
+    """How many effects this variance counts for beside the one at hand: few where large effects are rare but real."""
+
+
+def believed_of(rest: Floats, scale: Floats, groups: Sequence[Sequence[int]], training: Training) -> Believed:
+    """What a_p are like, gene by gene."""
     fits, power, within, freedom = [], [], np.zeros(rest.shape[1]), 0
     for rows in groups:
         slope = _slope(rest[rows], scale[rows], np.ones(len(rows)), np.zeros(1))
@@ -145,7 +159,9 @@ def noise_to_signal(
     signal = np.maximum((squared - noise * np.array(power)).mean(axis=0), 0.0)
     typical = float(np.median(scale**2))
     signal = np.maximum(POOLED * signal.mean() + (1 - POOLED) * signal, 1e-3 * noise / typical + 1e-12)
-    return np.asarray(noise / signal)
+    z = np.array(fits) / np.sqrt(signal + noise * np.array(power))
+    excess = (z**4).mean() / max(float((z**2).mean()) ** 2, 1e-12) - 3
+    return Believed(noise, np.asarray(signal), float(np.clip(TAIL / max(excess, 1e-6), FEWEST, MOST)))
 
 
 def _pool(values: Floats, shape: Floats) -> Floats:
@@ -157,6 +173,15 @@ def _pool(values: Floats, shape: Floats) -> Floats:
 def _even(weight: Floats) -> Floats:
     """Weights whose sum is their effective number, so that the ridge knows how many speak."""
     return weight * weight.sum() / (weight**2).sum()
+
+
+def _special(values: Floats, scale: Floats, weight: Floats, believed: Believed) -> Floats:
+    """a_p of a perturbation, shrunk less where it is so large that the gene's usual variance does not explain it. [genes]"""
+    noise, signal, tail = believed
+    bare = _slope(values, scale, weight, np.zeros(1))
+    unsure = noise / ((weight[:, None] * scale**2).sum(axis=0) + 1e-12)
+    own = np.maximum(bare**2 - unsure, 0.0)
+    return _slope(values, scale, weight, noise * (1 + tail) / (own + tail * signal))
 
 
 def _slope(values: Floats, scale: Floats, weight: Floats, ridge: Floats) -> Floats:
