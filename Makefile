@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 SUBMISSION ?= submissions/baselines/ridge
 
-.PHONY: help demo test test-long test-external lint format bench docs clean
+.PHONY: help board demo test test-long test-external lint format bench docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ format: $(VENV)/.installed-dev  ## Format the code.
 
 bench: $(VENV)/.installed-dev  ## Run the speed benchmarks.
 	$(BIN)/python -m benchmarks
+
+board: $(VENV)/.installed-dev  ## Make the published board anew: run what is missing, keep the records, publish.
+	$(BIN)/python reports/make.py
 
 docs: $(VENV)/.installed-dev  ## Regenerate the reference pages, the schemas and the drawings.
 	$(BIN)/python docs/generate.py

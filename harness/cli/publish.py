@@ -32,6 +32,9 @@ def publish(
         "--keep",
         help="Also put what the board needs of each record into this folder, to commit it: no predictions, no models.",
     ),
+    any_isolation: bool = typer.Option(
+        False, "--any-isolation", help="Rank also runs that were in less than a sandbox."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be published; write nothing."),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -60,6 +63,7 @@ def publish(
             folders,
             splits=SplitStore(settings.splits),
             title=title or TITLE,
+            any_isolation=any_isolation,
             step=lambda _, done, of: report(done, max(of, done)),
         )
         if not dry_run:

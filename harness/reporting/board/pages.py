@@ -114,7 +114,8 @@ def _task(site: Site, task: Standings) -> dict[str, Any]:
 
     known = cards()
     metrics = metrics_of(task)
-    drawn = (*task.ranked, *task.validation)[:MOST_BULLETS]
+    rows = (*task.ranked, *task.validation)
+    drawn = [row for row in rows if row.scaled(task.primary) is not None][:MOST_BULLETS]
     return {
         "task": task,
         "cards": {metric: known[metric] for metric in metrics},
@@ -129,7 +130,7 @@ def _task(site: Site, task: Standings) -> dict[str, Any]:
 def _bullet(row: Row, metric: str) -> Markup:
     scaled = row.scaled(metric)
     raw = number(row.value(metric), undefined=row.why_undefined(metric))
-    return bullet(f"{row.name}, {metric}", scaled, raw=raw, reason="no scaled score")
+    return bullet(f"{row.name}, {metric}", scaled, raw=raw)
 
 
 def _on_tasks(site: Site, key: str) -> list[Mapping[str, Any]]:

@@ -41,14 +41,19 @@ class Published:
 
 
 def compile_site(
-    folders: Sequence[Path], *, splits: SplitStore | None, title: str = TITLE, step: Step | None = None
+    folders: Sequence[Path],
+    *,
+    splits: SplitStore | None,
+    title: str = TITLE,
+    any_isolation: bool = False,
+    step: Step | None = None,
 ) -> Site:
     """The board of some run folders; what must not stand on one board is refused."""
     tell = step or _nobody
     entries = read_entries(folders, lambda done, of: tell("reading records", done, of))
     refuse_mixed_tasks(entries)
     tell("comparing submissions", 0, 1)
-    tasks = standings(entries)
+    tasks = standings(entries, any_isolation=any_isolation)
     refuse_mixed_versions(tasks)
     return make_site(tasks, splits, title)
 

@@ -40,7 +40,7 @@ def rank(
 ) -> tuple[tuple[Ranking, ...], int]:
     """Places on each metric, and how many tests were adjusted together: all pairs on all metrics that rank."""
     if not sides:
-        return tuple(_nobody(metric, "nobody is to be ranked") for metric in metrics), 0
+        return tuple(_nobody(metric, "there is nobody to rank") for metric in metrics), 0
     conditions = match(sides)
     contexts = [one.context for one in conditions]
     perturbations = [one.perturbation for one in conditions]

@@ -17,7 +17,8 @@ from harness.statistics.ranks import Place
 from harness.verdicts.intervals import Side
 
 RANKED_SPLIT = "test"
-VALIDATION = "validation, which may be looked at freely and ranks nobody"
+ISOLATED = ("container", "sandbox")
+"""Levels of isolation that rank; below them a submission could have looked where it must not."""
 
 
 @dataclass(frozen=True)
@@ -135,24 +136,24 @@ class Standings:
         return next((one for one in self.rankings if one.metric == metric), None)
 
 
-def standings(entries: Sequence[Entry]) -> tuple[Standings, ...]:
-    """Every task of some runs, by name."""
+def standings(entries: Sequence[Entry], *, any_isolation: bool = False) -> tuple[Standings, ...]:
+    """Every task of some runs, by name; `any_isolation` ranks runs below a sandbox too."""
     by_task: dict[str, list[Entry]] = {}
     for entry in entries:
         by_task.setdefault(entry.record.task.name, []).append(entry)
-    return tuple(_task(name, by_task[name]) for name in sorted(by_task))
+    return tuple(_task(name, by_task[name], any_isolation) for name in sorted(by_task))
 
 
-def _task(name: str, entries: Sequence[Entry]) -> Standings:
+def _task(name: str, entries: Sequence[Entry], any_isolation: bool) -> Standings:
     rows = list(_rows(entries))
     whole = [row for row in rows if row.scored and row.first.record.status is RunStatus.OK]
     judged = [row for row in whole if row.first.gates is not None]
     primary = judged[0].first.primary if judged else SHOWN[0]
     test = [row for row in whole if row.first.record.task.eval_split == RANKED_SPLIT]
-    able = [row for row in test if not _unranked(row)]
+    able = [row for row in test if not _unranked(row, any_isolation)]
     passports = next((row.first.uninformative for row in able), {})
     rankings, family = rank([row.side() for row in able], SHOWN, passports)
-    placed = [_placed(row, rankings, primary) for row in test]
+    placed = [_placed(row, rankings, primary, _unranked(row, any_isolation)) for row in test]
     validation = [row for row in whole if row not in test]
     return Standings(
         name,
@@ -165,8 +166,7 @@ def _task(name: str, entries: Sequence[Entry]) -> Standings:
     )
 
 
-def _placed(row: Row, rankings: Sequence[Ranking], primary: str) -> Row:
-    why = _unranked(row)
+def _placed(row: Row, rankings: Sequence[Ranking], primary: str, why: str | None) -> Row:
     if why:
         return Row(row.name, row.entries, row.others, unranked=why)
     found = {one.metric: one.places[row.name] for one in rankings if row.name in one.places}
@@ -177,9 +177,12 @@ def _placed(row: Row, rankings: Sequence[Ranking], primary: str) -> Row:
     return Row(row.name, row.entries, row.others, found, why)
 
 
-def _unranked(row: Row) -> str | None:
+def _unranked(row: Row, any_isolation: bool) -> str | None:
     """Why a row on test may not be ranked, whatever its values."""
     told = dict.fromkeys(reason for entry in row.entries for reason in entry.not_ranked)
+    weak = {entry.record.isolation for entry in row.entries} - set(ISOLATED)
+    if weak and not any_isolation:
+        told[f"isolation {', '.join(sorted(weak))}; only {' and '.join(ISOLATED)} rank"] = None
     return "; ".join(told) or None
 
 
