@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from perturbfm.learned import Problem
 
 from harness.contract.manifest import load_manifest
@@ -26,7 +27,17 @@ QUICK = {
     "width": 8,
     "hidden": 16,
     "rank": 4,
+    "searches": 1,
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """What is so small is done sooner by one thread than by several that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def add_graphs(folder: Path, names: tuple[str, ...] = ("ring", "jump")) -> Path:
