@@ -82,7 +82,7 @@ def type_in(project: Path, script: str) -> subprocess.CompletedProcess[str]:
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=project, env=environment, capture_output=True, text=True, timeout=600,
+        cwd=project, env=environment, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
 
 
