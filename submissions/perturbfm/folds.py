@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,21 @@ def fold_mean(training: Training, params: Params) -> Rule:  # noqa: ARG001
 def near_fold_mean(training: Training, params: Params) -> Rule:  # noqa: ARG001
     """The same, where contexts with controls alike to those of the asked-for one count for more."""
     return _rule(training, bandwidth=1.0)
+
+
+def graphs_read(training: Training) -> dict[str, Any]:
+    """For the diagnostics: the common effect on perturbed genes, and how much each graph that is read says."""
+    if not training.table:
+        return {}
+    sense = {context: sensitivity(state) for context, state in training.states.items()}
+    average = np.mean(list(sense.values()), axis=0)
+    scale = np.array([sense.get(c.context, average) for c in training.table])
+    rest = training.delta - scale * _slope(training.delta, scale, np.ones(len(scale)), np.zeros(1))
+    readout = read_out(training, rest, scale)
+    if readout is None:
+        return {}
+    sizes = {name: float(np.sqrt(np.mean(theta**2))) for name, theta in readout.theta.items()}
+    return {"effect_on_target": readout.kappa, "graphs": sizes}
 
 
 def _rule(training: Training, bandwidth: float) -> Rule:

@@ -18,6 +18,7 @@ from perturbfm.conditions import Floats, read_training
 from perturbfm.conditions import Training as Labelled
 from perturbfm.curves import Curve, write_diagnostics
 from perturbfm.ensemble import Ensemble, member_seed
+from perturbfm.folds import graphs_read
 from perturbfm.losses import Goal, Outputs
 from perturbfm.network import Design, EffectNetwork, World
 from perturbfm.prediction import Prediction
@@ -72,6 +73,7 @@ class Learned:
         """Curves, fitted numbers, and what can be read off the network."""
         return {
             "start": self.part.start,
+            "start_reads": graphs_read(self.part.training) if self.part.start in FOLD_STARTS else {},
             "shrinkage": self.gamma,
             "temperature": self.width.temperature,
             "swell": self.width.swell,

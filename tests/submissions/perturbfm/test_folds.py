@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from perturbfm.conditions import Training
-from perturbfm.folds import fold_mean, near_fold_mean, sensitivity
+from perturbfm.folds import fold_mean, graphs_read, near_fold_mean, sensitivity
 from perturbfm.reach import Reached, read_out
 from perturbfm.starts import perturbation_mean, train_mean
 
@@ -98,6 +98,14 @@ def test_a_rewired_graph_is_not_read():
         told = read_out(replace(training, reached=screen.reached(matrix)), training.delta, scale)
         assert bool(told.theta) is read
         assert told.kappa == pytest.approx(-1.0, abs=0.1)
+
+
+def test_diagnostics_say_which_graph_a_start_reads():
+    screen = Screen()
+    told = graphs_read(replace(screen.training(), reached=screen.reached(screen.graph)))
+    assert told["effect_on_target"] == pytest.approx(-1.0, abs=0.1)
+    assert told["graphs"]["graph"] > 0
+    assert graphs_read(screen.training()) == {}
 
 
 def test_a_graph_without_the_perturbed_genes_says_nothing_of_them(small_task):
