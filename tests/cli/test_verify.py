@@ -41,7 +41,8 @@ def test_a_run_is_verified_and_scored_again_to_the_same_bits(run_harness, test_r
     checks = json.loads(done.stdout)
     again = [check["said"] for check in checks if check["what"] == "metrics, scored again"]
     assert again == [
-        f"{file}, bit for bit" for file in ("metrics.json", "calibration.json", "metrics.parquet")
+        f"{file}, bit for bit"
+        for file in ("metrics.json", "calibration.json", "metrics.parquet", "pictures.json")
     ]
     assert (lines(project)[-1]["purpose"], lines(project)[-1]["whose"]) == ("verify", "harness")
 

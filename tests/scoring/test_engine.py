@@ -131,7 +131,7 @@ def test_written_documents_are_the_same_bytes_twice(engine_of, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_evaluation(tmp_path / name, score(engine_of(), workers=1), "run")
-    for file in ("metrics.json", "calibration.json", "metrics.parquet"):
+    for file in ("metrics.json", "calibration.json", "metrics.parquet", "pictures.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
