@@ -62,13 +62,11 @@ def fit(task: Task, device: str) -> Model:
     )
     wished = task.params["inputs"]
     genes = np.arange(len(task.genes))
-    if wished == "hvg" and len(genes) > task.params["genes"]:
+    if wished != "expression" and len(genes) > task.params["genes"]:
         genes = np.sort(np.argsort(-cells.X.var(axis=0), kind="stable")[: task.params["genes"]])
-    inputs = (
-        cells.X[:, genes] if wished in ("hvg", "expression") else embedding(task.train, wished)[cells.rows]
-    )
+    read = None if wished in ("hvg", "expression") else embedding(task.train, wished)[cells.rows]
     with tempfile.TemporaryDirectory() as scratch:
-        folder = training.train(task, cells, inputs, Path(scratch) / "state", device)
+        folder = training.train(task, cells, genes, read, Path(scratch) / "state", device)
         plain = training.pert_names(cells)
         codes = {str(name): code for name, code in read_codes(folder).items()}
         net = load_net(folder / "checkpoints" / "final.ckpt")
@@ -76,7 +74,7 @@ def fit(task: Task, device: str) -> Model:
         if place is not None:
             np.savez(place, **{name: value.float().numpy() for name, value in net.state_dict().items()})
     told = {pert: codes[name] for pert, name in plain.items() if name in codes}
-    return Model(net, told, genes, "X" if wished in ("hvg", "expression") else wished)
+    return Model(net, told, genes, "X" if read is None else wished)
 
 
 def load(task: Task, known: list[Asked]) -> Model:

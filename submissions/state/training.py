@@ -25,8 +25,10 @@ def names(values: np.ndarray, letter: str) -> dict[str, str]:
     return {value: f"{letter}{i}" for i, value in enumerate(sorted(set(values.tolist())))}
 
 
-def train(task: Task, cells: Cells, inputs: np.ndarray, place: Path, device: str) -> Path:
-    """Train; the folder of the run. `inputs`: what the model reads of each cell."""
+def train(
+    task: Task, cells: Cells, genes: np.ndarray, embedding: np.ndarray | None, place: Path, device: str
+) -> Path:
+    """Train on some of the genes; the folder of the run. An embedding is what the model reads instead of them."""
     told = np.where(
         cells.is_control, CONTROL, np.array([pert_names(cells)[p] for p in cells.pert.tolist()], object)
     )
@@ -39,7 +41,9 @@ def train(task: Task, cells: Cells, inputs: np.ndarray, place: Path, device: str
             index=[f"{line}-{i}" for i in rows],
         ).astype("category")
         table = anndata.AnnData(cells.X[rows], obs=obs, var=pd.DataFrame(index=task.genes))
-        table.obsm[embed_key(task)] = inputs[rows]
+        table.obsm["X_hvg"] = cells.X[np.ix_(rows, genes)]
+        if embedding is not None:
+            table.obsm[embed_key(task)] = embedding[rows]
         table.uns["log1p"] = {}
         table.write_h5ad(place / "data" / f"{line}.h5ad")
     (place / "split.toml").write_text(split_file(task, cells, told, lines, place / "data"), encoding="utf-8")

@@ -96,7 +96,7 @@ def test_states_licence_is_said_before_its_first_build_and_stands_in_its_manifes
 
 def test_nothing_of_state_is_in_its_folder():
     kept = {path.suffix for path in (SUBMISSIONS / "state").rglob("*") if path.is_file()}
-    assert kept <= {".py", ".toml", ".lock", ".md", ".def", "", ".pyc"}
+    assert kept <= {".py", ".toml", ".lock", ".md", ".def", ".txt", "", ".pyc"}
 
 
 @pytest.mark.parametrize("installer", installers(), ids=lambda one: one.name)
