@@ -17,7 +17,8 @@ class States:
     """The mean control expression of each context, standardised over contexts."""
 
     def __init__(self, task: Task, training: Training) -> None:
-        self.X = task.train.X
+        self.X = np.asarray(task.train.X)
+        """Still on disk, without the class of a memory map, which slows each reading."""
         self.names = list(training.states)
         states = np.array([training.states[name] for name in self.names])
         self.centre = states.mean(axis=0)
@@ -49,6 +50,6 @@ class States:
         for i, index in enumerate(contexts):
             rows = self.rows[index] if index >= 0 else np.zeros(0, np.int64)
             if len(rows) > 1:
-                chosen = np.sort(rng.choice(rows, min(len(rows), MOST_CELLS)))
+                chosen = np.sort(rows[rng.integers(len(rows), size=min(len(rows), MOST_CELLS))])
                 states[i] = (self.X[chosen].sum(axis=0) / len(chosen) - self.centre) / self.scale
         return states[place]
