@@ -53,7 +53,7 @@ def wanted(plan: dict[str, object]) -> Iterator[Wanted]:
 
 def today() -> Today:
     """Submissions, splits and metrics as they are now."""
-    settings = load_settings(HERE)
+    settings = load_settings(HERE.parent)
     contents = {}
     for manifest in sorted(settings.submissions.glob("**/submission.toml")):
         told = load_manifest(manifest.parent)
@@ -71,7 +71,7 @@ def key_of(record: RunRecord) -> Wanted:
 def found(plan: list[Wanted], now: Today) -> dict[Wanted, Path]:
     """Current, judged runs of the plan, kept or in the runs folder; of each the newest."""
     told: dict[Wanted, Path] = {}
-    for folder in (RECORDS, load_settings(HERE).runs):
+    for folder in (RECORDS, load_settings(HERE.parent).runs):
         for run in list_runs(folder):
             plain = run.record.submission.variant is None and not run.config().params.passed
             judged = run.record.controls or run.record.metrics_version is None
@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="TASK", help="these tasks alone")
     words = parser.parse_args()
     plan = [one for one in wanted(read_toml(PLAN, "plan")) if words.only is None or one.task in words.only]
-    settings, now = load_settings(HERE), today()
+    settings, now = load_settings(HERE.parent), today()
     there = found(plan, now)
     missing = [one for one in plan if one not in there]
     print(f"{len(plan)} runs, {len(missing)} missing or outdated", flush=True)
