@@ -83,6 +83,7 @@ def _labels(rows: Sequence[tuple[float, float, str]], x: Scale, y: Scale) -> lis
                 anchor="end" if left else "start",
                 size=10,
                 cut=14,
+                over=True,
             )
         )
     return drawn

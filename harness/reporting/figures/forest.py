@@ -68,8 +68,8 @@ def _apart(row: Difference) -> bool:
 
 def _row(row: Difference, x: Scale, frame: Box, y: float) -> Markup:
     room = min(len(row.said), 26)
-    name = text(row.label, frame.left, y, cut=max(46 - room, 16))
-    said = text(row.said, frame.right, y, anchor="end", muted=True, cut=26)
+    name = text(row.label, frame.left, y, cut=max(46 - room, 16), over=True)
+    said = text(row.said, frame.right, y, anchor="end", muted=True, cut=26, over=True)
     y += 11
     if row.estimate is None or not known(row.estimate):
         return name + said

@@ -101,8 +101,12 @@ def text(
     muted: bool = False,
     turned: bool = False,
     cut: int = 0,
+    over: bool = False,
 ) -> Markup:
-    """Words at a place, cut to `cut` letters with the whole in a tooltip; `turned` reads upwards."""
+    """Words at a place, cut to `cut` letters with the whole in a tooltip; `turned` reads upwards.
+
+    `over`: lines that run behind the words make room for them.
+    """
     shown = words if not cut or len(words) <= cut else words[: cut - 1] + "…"
     return element(
         "text",
@@ -113,6 +117,7 @@ def text(
         text_anchor=anchor,
         font_size=size,
         fill="var(--muted)" if muted else "currentColor",
+        style="paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round" if over else None,
         transform=f"rotate(-90 {place(x)} {place(y)})" if turned else None,
     )
 
