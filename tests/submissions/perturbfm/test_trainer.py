@@ -74,8 +74,8 @@ def test_killed_with_signal_9_at_3_random_steps_it_ends_with_the_same_weights(pr
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["v0", "v3", "v3a"])
 def test_killed_with_signal_9_at_20_random_steps_it_ends_with_the_same_weights(problem, tmp_path, name):
-    read = problem(name, patience=999, steps=200, evaluate_every=1, checkpoint_every=2)
-    at = np.random.default_rng(1).choice(np.arange(2, 195), size=20, replace=False)
+    read = problem(name, patience=999, steps=80, evaluate_every=1, checkpoint_every=2)
+    at = np.random.default_rng(1).choice(np.arange(2, 75), size=20, replace=False)
     kills(read, tmp_path / "model", np.sort(at).tolist(), name)
 
 

@@ -109,8 +109,8 @@ def test_killed_with_signal_9_at_3_random_steps_it_ends_with_the_same_bits(pretr
 
 @pytest.mark.long
 def test_killed_with_signal_9_at_20_random_steps_it_ends_with_the_same_bits(pretraining, tmp_path):
-    at = np.sort(np.random.default_rng(1).choice(np.arange(2, 195), size=20, replace=False)).tolist()
-    kills(pretraining, tmp_path / "out", 200, at)
+    at = np.sort(np.random.default_rng(1).choice(np.arange(2, 75), size=20, replace=False)).tolist()
+    kills(pretraining, tmp_path / "out", 80, at)
 
 
 def test_another_pretraining_in_the_same_folder_is_refused(pretraining, tmp_path):
