@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -21,6 +22,12 @@ from harness.doctor.probes import PROBES, finding
 from harness.runtimes.sandbox.layers import limits_alone
 from harness.splits.create import create_split
 from harness.tasks.build import build_task
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

@@ -18,6 +18,7 @@ GEIFMAN = "Geifman & El-Yaniv 2017"
 PERMUTATIONS = 999
 NO_EFFECT = "no effect was observed, so that no error is relative to it"
 TOO_FEW = "fewer than two conditions cannot be ordered"
+NOTHING_SAID = "the submission predicts no effect, and is certain of it"
 EQUAL_RISKS = "every condition has the same risk, so that no order is better"
 FILLED = "the filled variance is the same for every condition"
 
@@ -59,6 +60,30 @@ def uncertainty(forecasts: Forecasts) -> Scores:
 
 @metric(
     panel=PANEL,
+    direction=Direction.NONE,
+    optimum=None,
+    range=(0.0, 1.0),
+    needs=("variance",),
+    reference="relative squared error, expected by the submission itself",
+    pathologies="a prediction of no effect expects to be wholly wrong",
+)
+def expected_risk(forecasts: Forecasts) -> Scores:
+    r"""The relative risk that a submission expects of itself: $\hat R=\|\sigma\|^2/(\|\sigma\|^2+\|\mu\|^2)$.
+
+    Sampling noise is left out of σ. Relative risk is ordered by this. Ordered by $\|\sigma\|$ alone, who knows that large
+    effects have large errors, as they do, would be told that his uncertainty misleads.
+    """
+    own = own_uncertainty(forecasts.claimed, forecasts.epistemic, forecasts.var_kind).sum(axis=1)
+    size = np.square(forecasts.mean).sum(axis=1)
+    missing = np.isnan(own)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = own / (own + size)
+    nothing = np.asarray(own + size == 0)
+    return Scores.of(values, {forecasts.no_variance: missing, NOTHING_SAID: nothing})
+
+
+@metric(
+    panel=PANEL,
     direction=Direction.LOWER,
     optimum=0.0,
     range=(0.0, np.inf),
@@ -68,7 +93,7 @@ def uncertainty(forecasts: Forecasts) -> Scores:
     pathologies="mixes how good the predictions are with how well they are ordered",
 )
 def aurc(uncertainty: Array, risk: Array) -> Value:
-    r"""Area under the risk–coverage curve: $\frac1n\sum_k R(k/n)$, $R(c)$ the mean risk of the most certain share c.
+    r"""Area under the risk–coverage curve: $\frac1n\sum_k R(k/n)$, $R(c)$ the mean risk of the share c that expects least.
 
     Conditions that are equally certain come in random order; the area is its expectation.
     """
@@ -125,7 +150,7 @@ def aurc_gain_norm(norm: Array, risk: Array) -> Value:
 )
 def aurc_advantage(gain: Value, competitors: list[Value]) -> Value:
     r"""Gain beyond the best order that needs no uncertainty:
-    $\mathrm{gain}(U)-\max(\mathrm{gain}(\pm\|\mu\|),\mathrm{gain}(d),0)$, d the distance to training where it is known.
+    $\mathrm{gain}(\hat R)-\max(\mathrm{gain}(\pm\|\mu\|),\mathrm{gain}(d),0)$, d the distance to training where it is known.
     """  # noqa: D205
     if isinstance(gain, Undefined):
         return gain
@@ -143,7 +168,7 @@ def aurc_advantage(gain: Value, competitors: list[Value]) -> Value:
     pathologies="few conditions leave a wide interval",
 )
 def uncertainty_risk_spearman(uncertainty: Array, risk: Array) -> Value:
-    r"""Rank correlation of uncertainty and relative risk over conditions: $\rho_S(U,R)$."""
+    r"""Rank correlation of expected and relative risk over conditions: $\rho_S(\hat R,R)$."""
     if len(risk) < 2:
         return Undefined(TOO_FEW)
     if risk.min() == risk.max():

@@ -33,6 +33,7 @@ CONDITION_METRICS: tuple[Callable[[Forecasts], Scores], ...] = (
     calibration.width_90,
     risk_coverage.relative_risk,
     risk_coverage.uncertainty,
+    risk_coverage.expected_risk,
     decomposition.epistemic_share,
 )
 TASK_METRICS: tuple[Callable[..., Value], ...] = (
@@ -104,8 +105,8 @@ class TaskSummary:
         return np.array([np.nan if isinstance(v, Undefined) else v for v in self.values[name]], np.float64)
 
     def ordered(self) -> Positions:
-        """The reported conditions that can be ordered by uncertainty and have a risk."""
-        return self.known("reported", "uncertainty", "relative_risk")
+        """The reported conditions that can be ordered by the risk that is expected of them, and have one."""
+        return self.known("reported", "expected_risk", "relative_risk")
 
     def known(self, kind: str, *names: str) -> Positions:
         """Conditions of a kind for which these metrics are defined."""
@@ -163,7 +164,7 @@ def _calibration_values(summary: TaskSummary) -> dict[str, Value]:
 
 def _order_values(summary: TaskSummary) -> dict[str, Value]:
     rows = summary.ordered()
-    sure, risk = summary.column("uncertainty")[rows], summary.column("relative_risk")[rows]
+    expected, risk = summary.column("expected_risk")[rows], summary.column("relative_risk")[rows]
     by_norm = risk_coverage.aurc_gain_norm(summary.norm[rows], risk)
     if summary.forecasts.filled:
         values: dict[str, Value] = {
@@ -175,15 +176,15 @@ def _order_values(summary: TaskSummary) -> dict[str, Value]:
     competitors = [by_norm]
     if summary.forecasts.distance is not None:
         competitors.append(risk_coverage.aurc_gain(summary.forecasts.distance[rows], risk))
-    gain = risk_coverage.aurc_gain(sure, risk)
+    gain = risk_coverage.aurc_gain(expected, risk)
     return {
-        "aurc": risk_coverage.aurc(sure, risk),
+        "aurc": risk_coverage.aurc(expected, risk),
         "aurc_gain": gain,
         "aurc_gain_norm": by_norm,
         "aurc_advantage": risk_coverage.aurc_advantage(gain, competitors),
-        "uncertainty_risk_spearman": risk_coverage.uncertainty_risk_spearman(sure, risk),
-        "uncertainty_risk_p": risk_coverage.uncertainty_risk_p(sure, risk, summary.seed),
-        "risk_curve_deviation": risk_coverage.risk_curve_deviation(sure, risk),
+        "uncertainty_risk_spearman": risk_coverage.uncertainty_risk_spearman(expected, risk),
+        "uncertainty_risk_p": risk_coverage.uncertainty_risk_p(expected, risk, summary.seed),
+        "risk_curve_deviation": risk_coverage.risk_curve_deviation(expected, risk),
     }
 
 

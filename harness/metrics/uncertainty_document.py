@@ -137,7 +137,7 @@ def _risk_coverage(summary: TaskSummary, values: dict[str, Value]) -> Document:
     if isinstance(values["aurc"], Undefined):
         return document | {"curve": None, "reason": values["aurc"].reason}
     orders = {
-        "risk": summary.column("uncertainty")[rows],
+        "risk": summary.column("expected_risk")[rows],
         "oracle": risk,
         "predicted_norm": summary.norm[rows],
     }

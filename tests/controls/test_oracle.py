@@ -98,7 +98,7 @@ def short_of_the_optimum(forms: Forms) -> dict[str, list[float]]:
 
 
 def tolerance(name: str) -> float:
-    if "conformal" in name or name.endswith(("pit_ks", "coverage_90_strongest")):
+    if "conformal" in name or name.endswith(("pit_ks", "coverage_90_strongest", "aurc_gain", "spearman")):
         return FEW
     return SAMPLED if name.startswith("uncertainty.") or name in OF_NOISE else EXACT
 

@@ -45,6 +45,28 @@ def test_the_spread_of_cells_is_no_uncertainty_where_an_epistemic_part_is_given(
         assert risk_coverage.uncertainty(forecasts).values.tolist() == [expected]
 
 
+def test_the_risk_that_is_expected_is_the_share_of_variance_in_what_is_predicted(make_forecasts):
+    told = {"claimed": np.array([[1.0, 3.0], [0.0, 0.0], [0.0, 0.0]])}
+    found = risk_coverage.expected_risk(make_forecasts([[0, 6], [1, 1], [0, 0]], [[1, 1]] * 3, 9.0, **told))
+    assert found.values[:2].tolist() == [0.1, 0]
+    assert dict(found.reasons) == {2: risk_coverage.NOTHING_SAID}
+
+
+def test_who_knows_that_large_effects_have_large_errors_is_not_misled(make_forecasts, rng):
+    size, share = rng.lognormal(0, 1, (200, 1)), rng.lognormal(-1, 0.5, (200, 1))
+    observed = size * rng.normal(size=(200, 30))
+    spread = size * share
+    mean = observed + spread * rng.normal(size=observed.shape)
+    forecasts = make_forecasts(mean, observed, 1e-9, claimed=np.broadcast_to(spread**2, mean.shape))
+    risk = risk_coverage.relative_risk(forecasts).values
+    expected, sigma = (
+        risk_coverage.aurc_gain(order(forecasts).values, risk)
+        for order in (risk_coverage.expected_risk, risk_coverage.uncertainty)
+    )
+    assert expected > 0.8
+    assert expected > sigma + 0.2
+
+
 def test_the_order_of_hindsight_gains_one_and_its_reverse_less_than_nothing(rng):
     risk = rng.exponential(size=50)
     assert risk_coverage.aurc_gain(risk, risk) == 1
