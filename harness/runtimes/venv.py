@@ -1,7 +1,7 @@
 """Runtime `venv`: an environment built from the submission's lock file, then the same sandbox as `process`.
 
-The environment holds what the lock says and the submission's side of the contract, nothing of the harness's own. Only
-building it uses the network; the run is offline like any other.
+The run sees what the lock says and the submission's side of the contract, nothing of the harness's own. Only building the
+environment uses the network; the run is offline like any other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from harness.runtimes.environments.build import (
     UnbuildableError,
     environment,
     environment_folder,
+    put_sdk,
+    sdk_folder,
 )
 from harness.runtimes.environments.installers import installers
 from harness.runtimes.environments.lock import MEND, Lock, read_lock
@@ -81,6 +83,7 @@ class VenvRuntime:
         except KeyboardInterrupt:
             words = "stopped by the user while its environment was built"
             return _ended_before(RunStatus.INTERRUPTED, words, job, layer, started)
+        put_sdk(found.folder)
         return run_program(program_in(found.folder, job), job, layer, on_progress)
 
     def _environment(self, lock: Lock, say: Say) -> Environment:
@@ -106,9 +109,11 @@ def lock_of(job: Job) -> Lock:
 def program_in(folder: Path, job: Job) -> Program:
     """What is started in an environment, and the places that it needs."""
     run = job.manifest.run
-    exposed = (folder, folder.resolve(), *interpreter_folders())
+    sdk = sdk_folder(folder)
+    own = [] if sdk is None else [sdk]
+    exposed = (folder, folder.resolve(), *own, *(path.resolve() for path in own), *interpreter_folders())
     search = (str(folder / "bin"),)
-    paths = ":".join(dict.fromkeys(str(package_source(name).parent) for name in run.packages))
+    paths = ":".join(dict.fromkeys(map(str, [*own, *(package_source(name).parent for name in run.packages)])))
     told = ("/usr/bin/env", f"PYTHONPATH={paths}") if paths else ()
     if run.module is not None:
         python = str(folder / "bin" / "python")

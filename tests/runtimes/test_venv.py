@@ -58,7 +58,7 @@ def test_a_run_sees_the_packages_of_its_lock_and_none_of_the_harness(runtime, lo
     outcome = runtime.run(job)
     assert outcome.status is RunStatus.OK, outcome.detail
     told = json.loads((job.output / "told.json").read_text())
-    (folder,) = [entry for entry in runtime.cache.iterdir() if entry.is_dir()]
+    (folder,) = [marker.parent for marker in runtime.cache.glob("*/environment.json")]
     assert {name: told[name] for name in ("first_part", "pydantic", "numpy", "pip", "sdk")} == {
         "first_part": True, "pydantic": False, "numpy": False, "pip": False, "sdk": True,
     }  # fmt: skip
@@ -118,8 +118,10 @@ def test_a_lock_that_leaves_a_choice_is_refused_before_anything_is_built(runtime
 def test_the_command_line_is_known_before_the_environment_is_built(runtime, locked_job):
     run = {"command": None, "module": "main:predict"}
     argv = runtime.argv(locked_job("", run=run))
-    assert argv[0].startswith(str(runtime.cache))
-    assert argv[1:4] == ["-m", "harness.sdk", "main:predict"]
+    assert argv[0] == "/usr/bin/env"
+    assert argv[1].startswith(f"PYTHONPATH={runtime.cache}")
+    assert argv[2].startswith(str(runtime.cache))
+    assert argv[3:6] == ["-m", "harness.sdk", "main:predict"]
     assert not runtime.cache.exists()
 
 

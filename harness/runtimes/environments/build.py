@@ -9,6 +9,7 @@ import shutil
 import stat
 import sys
 import sysconfig
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator
@@ -85,7 +86,32 @@ def environment_folder(
 ) -> Path:
     """Where the environment of a lock stands or will stand: its name is the hash of all that decides its content."""
     digest = lock.digest(*(folder for folder in (wheels, beside) if folder)).json("python", interpreter())
-    return cache.absolute() / digest.field("sdk", file_hash(SDK)).hexdigest()[:16]
+    return cache.absolute() / digest.hexdigest()[:16]
+
+
+def sdk_folder(folder: Path) -> Path | None:
+    """The submission's side of the contract for the Python path, beside an environment; None where that has a harness.
+
+    It is no part of an environment: gigabytes of packages outlive a change of one file.
+    """
+    if any((site / "harness").exists() for site in sites(folder)):
+        return None
+    return folder.parent / f"sdk-{file_hash(SDK)[:16]}"
+
+
+def put_sdk(folder: Path) -> None:
+    """Make the folder of `sdk_folder` where it is not there yet."""
+    place = sdk_folder(folder)
+    if place is None or place.is_dir():
+        return
+    made = Path(tempfile.mkdtemp(prefix=".sdk-", dir=folder.parent))
+    (made / "harness").mkdir()
+    shutil.copyfile(SDK, made / "harness" / SDK.name)
+    _show_to_all(made)
+    try:
+        made.rename(place)
+    except OSError:  # another process was first
+        shutil.rmtree(made)
 
 
 def interpreter() -> list[str]:
@@ -125,7 +151,6 @@ def _build(
         if words:
             refused.append(words)
             continue
-        _add_sdk(folder)
         _show_to_all(folder)
         packages = installed(folder)
         told = {
@@ -153,14 +178,6 @@ def _mend(lock: Lock) -> str:
     if (lock.path.parent / SOURCES).is_file():
         mend = f"harness environment wheels {lock.path.parent}, for packages that come without a wheel; else {mend}"
     return mend
-
-
-def _add_sdk(folder: Path) -> None:
-    """The submission's side of the contract, unless the lock brings a harness of its own."""
-    for site in sites(folder):
-        if not (site / "harness").exists():
-            (site / "harness").mkdir()
-            shutil.copyfile(SDK, site / "harness" / SDK.name)
 
 
 def _show_to_all(folder: Path) -> None:

@@ -64,12 +64,33 @@ def test_each_installer_installs_what_the_lock_says_and_nothing_else(
     assert made.packages == ("first_part==1.0", "second_part==2.1")
     assert says(made.python, "import second_part; print(second_part.VERSION)") == "2.1"
     assert says(made.python, "import importlib.util as u; print(u.find_spec('numpy'))") == "None"
-    sdk = says(made.python, "import importlib.util as u; print(u.find_spec('harness.sdk').origin)")
-    assert Path(sdk).is_relative_to(made.folder)
+    assert says(made.python, "import importlib.util as u; print(u.find_spec('harness'))") == "None"
     assert said == [f"building the environment of requirements.lock with {name}: 2 packages"]
     again = environment(read_lock(path), tmp_path / "cache", wheels=wheels, say=said.append)
     assert (again.folder, again.packages, again.built) == (made.folder, made.packages, False)
     assert len(said) == 1
+
+
+def test_a_change_of_the_sdk_leaves_environments_as_they_are(monkeypatch, tmp_path, lock):
+    made = environment(read_lock(lock()), tmp_path / "cache")
+    build.put_sdk(made.folder)
+    before = build.sdk_folder(made.folder)
+    monkeypatch.setattr(build, "SDK", tmp_path / "sdk.py")
+    build.SDK.write_text("NEW = True\n")
+    assert not environment(read_lock(lock()), tmp_path / "cache").built
+    build.put_sdk(made.folder)
+    build.put_sdk(made.folder)
+    after = build.sdk_folder(made.folder)
+    assert after != before
+    assert (after / "harness" / "sdk.py").read_text() == "NEW = True\n"
+    assert before.is_dir()
+
+
+def test_an_environment_that_brings_a_harness_of_its_own_keeps_it(tmp_path, lock):
+    made = environment(read_lock(lock()), tmp_path / "cache")
+    (site,) = build.sites(made.folder)
+    (site / "harness").mkdir()
+    assert build.sdk_folder(made.folder) is None
 
 
 def test_wheels_of_the_submission_itself_are_found_by_a_line_of_the_lock(tmp_path, lock, write_wheel):
