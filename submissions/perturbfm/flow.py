@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from perturbfm.heads import FiLM, zeroed
-from perturbfm.trainer import derived
+from perturbfm.trainer import derived, seed_torch
 
 MODES = ("flow", "ddpm")
 FREQUENCIES = 8
@@ -124,7 +124,7 @@ def train_head(
     group, of = pairs
     losses = []
     for step in range(recipe.training_steps):
-        torch.manual_seed(derived(seed, "flow", step))
+        seed_torch(derived(seed, "flow", step), device)
         rows = torch.randint(len(target), (recipe.batch,), device=device)
         if recipe.mode == "flow":
             start = source[group[rows], torch.randint(source.shape[1], (recipe.batch,), device=device)]

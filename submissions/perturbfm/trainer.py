@@ -153,7 +153,7 @@ class Training:
 
     def _step(self) -> float:
         recipe, step = self.recipe, self.progress.step
-        self._seed(derived(self.seed, "network", step))
+        seed_torch(derived(self.seed, "network", step), self.device)
         inputs, goal = self.fit.batch(
             recipe.batch, np.random.default_rng([self.seed, 1, step]), recipe.augment
         )
@@ -175,12 +175,6 @@ class Training:
         self.progress.step += 1
         self._move_average()
         return float(loss.detach())
-
-    def _seed(self, seed: int) -> None:
-        """As `torch.manual_seed`, which keeps a trace of every call for accelerators that were never used."""
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
 
     def _move_average(self) -> None:
         decay = min(self.recipe.average, (1 + self.progress.step) / (10 + self.progress.step))
@@ -253,6 +247,13 @@ def schedule(done: float, warmup: float) -> float:
     if done < warmup:
         return (done + 1e-3) / (warmup + 1e-3)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+
+def seed_torch(seed: int, device: torch.device) -> None:
+    """As `torch.manual_seed`, which keeps a trace of every call for accelerators that were never used."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def derived(*axes: object) -> int:
