@@ -1,6 +1,8 @@
 """Make the published board: run what is missing or outdated, keep the records, publish them. `make board`.
 
-python reports/make.py [--dry-run] [--only TASK …]
+python reports/make.py [--dry-run] [--jobs N] [--only TASK …]
+
+The board shows test. Each configuration runs on validation first, which opens test; those runs stay in the runs folder.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,14 +44,13 @@ class Wanted(NamedTuple):
 
 
 def wanted(plan: dict[str, object]) -> Iterator[Wanted]:
-    """Every run of the plan; validation first, since it opens test."""
+    """Every run of the plan."""
     seeds: dict[str, int] = plan["seeds"]  # type: ignore[assignment]
     for task in plan["tasks"]:  # type: ignore[attr-defined]
         for kind in ("baselines", "models"):
             for submission in plan[kind]:  # type: ignore[attr-defined]
-                for eval_split in ("val", "test"):
-                    for seed in range(seeds[kind]):
-                        yield Wanted(task, submission.replace("_", "-"), eval_split, seed)
+                for seed in range(seeds[kind]):
+                    yield Wanted(task, submission.replace("_", "-"), "test", seed)
 
 
 def today() -> Today:
@@ -81,18 +83,14 @@ def found(plan: list[Wanted], now: Today) -> dict[Wanted, Path]:
 
 
 def submit(one: Wanted, folders: dict[str, Path]) -> None:
-    """Hand one run in; whatever its end, it leaves a record."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli.main",
-        "submit",
-        str(folders[one.submission]),
-        "--task",
-        one.task,
-    ]
-    command += ["--eval-split", one.eval_split, "--seed", str(one.seed), "--yes"]
-    subprocess.run(command, cwd=HERE.parent, check=False)
+    """Hand one run in, on validation and then on its own conditions; whatever its end, it leaves a record."""
+    words = ["submit", str(folders[one.submission]), "--task", one.task, "--seed", str(one.seed), "--yes"]
+    for eval_split in ("val", one.eval_split):
+        command = [sys.executable, "-m", "harness.cli.main", *words, "--eval-split", eval_split]
+        done = subprocess.run(command, cwd=HERE.parent, check=False, capture_output=True, text=True)
+        print(f"{' '.join(map(str, one))}, {eval_split}: exit code {done.returncode}", flush=True)
+        if done.returncode:
+            print(done.stderr[-2000:], flush=True)
 
 
 def main() -> int:
@@ -100,6 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="say what is missing, run nothing")
     parser.add_argument("--only", nargs="+", metavar="TASK", help="these tasks alone")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at one time")
     words = parser.parse_args()
     plan = [one for one in wanted(read_toml(PLAN, "plan")) if words.only is None or one.task in words.only]
     settings, now = load_settings(HERE.parent), today()
@@ -112,9 +111,8 @@ def main() -> int:
     folders = {
         load_manifest(one.parent).name: one.parent for one in settings.submissions.glob("**/submission.toml")
     }
-    for number, one in enumerate(missing, start=1):
-        print(f"{number}/{len(missing)}: {' '.join(map(str, one))}", flush=True)
-        submit(one, folders)
+    with ThreadPoolExecutor(words.jobs) as pool:
+        list(pool.map(lambda one: submit(one, folders), missing))
     there = found(plan, now)
     site = compile_site(
         sorted(there.values()),
