@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness.controls.catalogue import CENTRED, CENTRED_ANCHOR, NEGATIVE_ANCHOR, POSITIVE_ANCHOR
 from harness.controls.control_set import ControlScore, ControlSet
 from harness.metrics.card import cards
@@ -32,10 +34,12 @@ class Standing:
 
 def spans(controls: ControlSet, metrics: Sequence[str]) -> dict[str, float]:
     """By metric how far a replicate lies above the baseline, over conditions as intervals are; only where that is known."""
+    anchors = (NEGATIVE_ANCHOR, CENTRED_ANCHOR, POSITIVE_ANCHOR)
+    means = {name: _means(controls.get(name), metrics) for name in anchors}
     found = {}
     for metric in metrics:
-        low = _mean(controls.get(CENTRED_ANCHOR if metric in CENTRED else NEGATIVE_ANCHOR), metric)
-        span = _mean(controls.get(POSITIVE_ANCHOR), metric) - low
+        low = means[CENTRED_ANCHOR if metric in CENTRED else NEGATIVE_ANCHOR].get(metric, math.nan)
+        span = means[POSITIVE_ANCHOR].get(metric, math.nan) - low
         if math.isfinite(span):
             found[metric] = span
     return found
@@ -49,13 +53,20 @@ def against_strongest(
     `own` is the control that the model is, which it is not held against. Metrics without any such control are left out.
     """
     others = ControlSet({one.card.name: one for one in controls if one.card.name != own})
-    found = {}
+    strongest: dict[str, str] = {}
     for metric in metrics:
-        strongest = others.strongest(metric)
-        if strongest is not None and metric in strongest.tables[0].values:
-            baseline = Side(strongest.card.name, strongest.tables)
-            found[metric] = strongest.card.name, differences(model, baseline, [metric])[metric]
-    return found
+        best = others.strongest(metric)
+        if best is not None and metric in best.tables[0].values:
+            strongest[metric] = best.card.name
+    found = {
+        name: differences(
+            model,
+            Side(name, others[name].tables),
+            [metric for metric, one in strongest.items() if one == name],
+        )
+        for name in dict.fromkeys(strongest.values())
+    }
+    return {metric: (name, found[name][metric]) for metric, name in strongest.items()}
 
 
 def claims(
@@ -65,12 +76,16 @@ def claims(
     standing: Standing,
     *,
     own: str | None = None,
+    against: Mapping[str, tuple[str, Interval]] | None = None,
 ) -> tuple[Claim, ...]:
     """A claim per metric against its strongest negative control; p adjusted over these metrics.
 
-    Where the model is not shown to beat it, but to be as good, that is claimed instead.
+    Where the model is not shown to beat it, but to be as good, that is claimed instead. `against` is what
+    `against_strongest` found of these metrics and maybe others, where that is known already.
     """
-    found = against_strongest(model, controls, metrics, own=own)
+    if against is None:
+        against = against_strongest(model, controls, metrics, own=own)
+    found = {metric: against[metric] for metric in metrics if metric in against}
     tested = [metric for metric, (_, interval) in found.items() if math.isfinite(interval.p)]
     p = [found[metric][1].p for metric in tested]
     q = dict(zip(tested, benjamini_hochberg(p).q, strict=True)) if p else {}
@@ -123,8 +138,16 @@ def _support(
     )
 
 
-def _mean(control: ControlScore | None, metric: str) -> float:
-    if control is None or not control.tables or metric not in control.tables[0].values:
-        return math.nan
-    table = control.tables[0].of_kind()
-    return level_mean(goodness(cards()[metric], control.values(metric)), table.contexts)
+def _means(control: ControlScore | None, metrics: Sequence[str]) -> dict[str, float]:
+    """By metric the mean over replicates, conditions and contexts; only what the control has."""
+    if control is None or not control.tables:
+        return {}
+    reported = [table.of_kind() for table in control.tables]
+    return {
+        metric: level_mean(
+            goodness(cards()[metric], np.mean([table.values[metric] for table in reported], axis=0)),
+            reported[0].contexts,
+        )
+        for metric in metrics
+        if metric in reported[0].values
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,14 +24,19 @@ class Side:
     name: str
     tables: tuple[ScoreTable, ...]
 
+    @cached_property
+    def reported(self) -> tuple[ScoreTable, ...]:
+        """The tables of the reported conditions alone."""
+        return tuple(table.of_kind() for table in self.tables)
+
     def conditions(self) -> tuple[Scored, ...]:
         """The reported conditions, the same for all seeds."""
-        return self.tables[0].of_kind().conditions
+        return self.reported[0].conditions
 
     def values(self, metrics: Sequence[str]) -> Floats:
         """Values such that more is better, NaN where undefined. [conditions, seeds, metrics]"""
         known = cards()
-        told = [table.of_kind() for table in self.tables]
+        told = self.reported
         nothing = np.full(len(told[0].conditions), np.nan)
         columns = [
             [goodness(known[name], table.values.get(name, nothing)) for name in metrics] for table in told
@@ -43,11 +49,11 @@ def match(sides: Sequence[Side]) -> tuple[Scored, ...]:
     first = sides[0].conditions()
     asked = [one[:3] for one in first]
     for side in sides:
-        for table in side.tables:
-            if [one[:3] for one in table.of_kind().conditions] != asked:
+        for table in side.reported:
+            if [one[:3] for one in table.conditions] != asked:
                 raise HarnessError(
                     "these scores speak of different conditions",
-                    got=f"{side.name} has {len(table.of_kind().conditions)}, {sides[0].name} has {len(first)}",
+                    got=f"{side.name} has {len(table.conditions)}, {sides[0].name} has {len(first)}",
                     expected="scores of the same task",
                 )
     return first

@@ -77,3 +77,8 @@ def test_what_was_shown_is_claimed() -> None:
     assert (worse.kind, worse.shown) == ("beats", False)
     (one_seed,) = claims(model(0.3, seeds=1), controls(), [WMSE], PASSED)
     assert one_seed.text == "not shown: 1 training seed, 3 are needed"
+
+
+def test_differences_that_are_known_already_give_the_same_claims() -> None:
+    side, found = model(0.3), against_strongest(model(0.3), controls(), [WMSE])
+    assert claims(side, controls(), [WMSE], PASSED, against=found) == claims(side, controls(), [WMSE], PASSED)

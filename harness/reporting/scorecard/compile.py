@@ -21,7 +21,6 @@ from harness.reporting.scorecard.training import training_of
 from harness.verdicts.against_controls import Standing, claims
 from harness.verdicts.claims_of_runs import SEEDS_GATE
 from harness.verdicts.gates_case import PRIMARY
-from harness.verdicts.intervals import Side
 
 OF_PICTURES = (
     "calibration",
@@ -112,16 +111,16 @@ def _panel(name: str, scores: Mapping[str, Score], metrics: Mapping[str, Any]) -
 
 
 def _ranked(parts: Parts, rows: Sequence[Score]) -> dict[str, Score]:
-    if parts.controls is None or parts.table is None:
+    if parts.controls is None or parts.side is None:
         return {}
-    return ranked(rows, parts.name, parts.table, parts.controls, parts.own)
+    return ranked(rows, parts.side, parts.controls, parts.own)
 
 
 def _claims(parts: Parts) -> tuple[tuple[ClaimRow, ...], str | None]:
     """Claims of this one run: with one seed each says what it lacks."""
     if parts.metrics is None:
         return (), "nothing was scored"
-    if parts.verdict is None or parts.controls is None or parts.table is None:
+    if parts.verdict is None or parts.controls is None or parts.side is None:
         return (), QUICK
     verdict, record = parts.verdict, parts.record
     failed = tuple(sorted({gate.name for gate in verdict.gates if gate.state == "fail"} - {SEEDS_GATE}))
@@ -131,7 +130,7 @@ def _claims(parts: Parts) -> tuple[tuple[ClaimRow, ...], str | None]:
         failed,
         None if verdict.specificity is None else verdict.specificity.p,
     )
-    found = claims(Side(parts.name, (parts.table,)), parts.controls, HEADLINE, standing, own=parts.own)
+    found = claims(parts.side, parts.controls, HEADLINE, standing, own=parts.own, against=parts.against)
     return tuple(ClaimRow(one.metric, one.baseline, one.shown, one.text) for one in found), None
 
 

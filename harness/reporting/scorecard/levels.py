@@ -43,9 +43,9 @@ def _weight(row: Score) -> tuple[bool, bool, bool]:
 
 def conditions_of(parts: Parts, metric: str) -> Conditions | None:
     """The primary metric of every reported condition as a table of perturbations and contexts."""
-    if parts.table is None:
+    reported = parts.reported
+    if reported is None:
         return None
-    reported = parts.table.of_kind()
     values = reported.values.get(metric)
     if values is None or not reported.conditions:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from harness.controls.baselines import same_rule
@@ -13,8 +14,11 @@ from harness.errors import HarnessError
 from harness.records.record import RunConfig, RunRecord
 from harness.records.run_folder import LOG_FILE, RECORD_FILE, TABLE_FILE, RunFolder
 from harness.scoring.score_table import ScoreTable
+from harness.statistics.intervals import Interval
 from harness.storage import read_json
+from harness.verdicts.against_controls import against_strongest
 from harness.verdicts.claims_of_runs import verdict_of
+from harness.verdicts.intervals import Side
 from harness.verdicts.judge import Verdict
 
 DIAGNOSTICS_FILE = "diagnostics.json"
@@ -55,6 +59,23 @@ class Parts:
     def own(self) -> str | None:
         """The control that the submission is, if it is one."""
         return same_rule(self.record.submission.content_hash, self.config.params.resolved)
+
+    @cached_property
+    def reported(self) -> ScoreTable | None:
+        """The reported conditions of the table."""
+        return None if self.table is None else self.table.of_kind()
+
+    @cached_property
+    def side(self) -> Side | None:
+        """The run as one side of a comparison; None where nothing was scored."""
+        return None if self.table is None else Side(self.name, (self.table,))
+
+    @cached_property
+    def against(self) -> Mapping[str, tuple[str, Interval]]:
+        """By metric the strongest negative control and the paired difference to it, all found together."""
+        if self.side is None or self.table is None or self.controls is None:
+            return {}
+        return against_strongest(self.side, self.controls, list(self.table.values), own=self.own)
 
 
 def parts_of(run: RunFolder) -> Parts:

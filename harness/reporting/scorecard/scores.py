@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 
 from harness.controls.control_set import ControlSet
-from harness.metrics.card import Card, Direction, cards
+from harness.metrics.card import Card, cards
 from harness.metrics.registry import panels
 from harness.reporting.scorecard.parts import Parts
 from harness.reporting.scorecard.sheet import Outcome, Score, known
-from harness.scoring.score_table import ScoreTable
 from harness.statistics.families import benjamini_hochberg
 from harness.statistics.intervals import Interval, paired_intervals
 from harness.statistics.power import non_inferior, underpowered
 from harness.verdicts.against_controls import spans
-from harness.verdicts.intervals import Side, differences
 
 NO_MEAN = "one value of the whole task, no mean over its conditions"
 NO_CONTROLS = "the run was scored without controls"
@@ -32,10 +30,10 @@ def all_scores(parts: Parts) -> dict[str, Score]:
     named = [f"{panel.name}.{metric}" for panel in panels().values() for metric in panel.metrics]
     rows = {key: _plain(cards()[key], parts.metrics) for key in named if _summary(parts.metrics, key)}
     if parts.table is not None:
-        rows |= _with_intervals(rows, parts.table)
+        rows |= _with_intervals(rows, parts)
     if parts.controls is not None and parts.table is not None:
         rows |= _with_anchors(rows, parts)
-        rows |= _with_differences(rows, parts.table, parts.controls, parts)
+        rows |= _with_differences(rows, parts.controls, parts)
         for panel in panels():
             own = [key for key in rows if rows[key].panel == panel]
             rows |= adjusted([rows[key] for key in own])
@@ -76,9 +74,10 @@ def _plain(card: Card, metrics: Mapping[str, Any]) -> Score:
     )
 
 
-def _with_intervals(rows: Mapping[str, Score], table: ScoreTable) -> dict[str, Score]:
+def _with_intervals(rows: Mapping[str, Score], parts: Parts) -> dict[str, Score]:
     """The interval of each value that is a mean over conditions."""
-    reported = table.of_kind()
+    reported = parts.reported
+    assert reported is not None
     named = [key for key in rows if key in reported.values]
     found = {key: replace(rows[key], no_interval=NO_MEAN) for key in rows}
     if not named or not reported.conditions:
@@ -125,26 +124,22 @@ def _scaled_ends(row: Score, told: Mapping[str, Any]) -> tuple[float | None, flo
     return ends[0], ends[1]
 
 
-def _with_differences(
-    rows: Mapping[str, Score], table: ScoreTable, controls: ControlSet, parts: Parts
-) -> dict[str, Score]:
-    """Beside the strongest negative control of each metric, one comparison per control."""
+def _with_differences(rows: Mapping[str, Score], controls: ControlSet, parts: Parts) -> dict[str, Score]:
+    """Beside the strongest negative control of each metric."""
     others = ControlSet({one.card.name: one for one in controls if one.card.name != parts.own})
-    by_control: dict[str, list[str]] = {}
-    found = dict(rows)
+    span = spans(controls, [key for key in rows if key in parts.against])
+    found = {}
     for key, row in rows.items():
-        strongest = others.strongest(key) if cards()[key].direction is not Direction.NONE else None
+        if key in parts.against:
+            name, interval = parts.against[key]
+            row = replace(row, control=name, of_control=known(controls[name].overall(key)))
+            found[key] = _beside(row, interval, span.get(key))
+            continue
+        strongest = others.strongest(key)
         if strongest is None:
             found[key] = replace(row, outcome="not ranked" if row.direction == "none" else "undefined")
-            continue
-        found[key] = replace(row, control=strongest.card.name, of_control=known(strongest.overall(key)))
-        if key in table.values and key in strongest.tables[0].values:
-            by_control.setdefault(strongest.card.name, []).append(key)
-    for name, keys in by_control.items():
-        sides = Side(parts.name, (table,)), Side(name, controls[name].tables)
-        span = spans(controls, keys)
-        for key, interval in differences(*sides, keys).items():
-            found[key] = _beside(found[key], interval, span.get(key))
+        else:
+            found[key] = replace(row, control=strongest.card.name, of_control=known(strongest.overall(key)))
     return found
 
 

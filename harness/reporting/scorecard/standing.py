@@ -11,20 +11,18 @@ import numpy as np
 from harness.controls.control_set import ControlSet
 from harness.metrics.card import cards
 from harness.reporting.scorecard.sheet import Score
-from harness.scoring.score_table import ScoreTable
+from harness.scoring.score_table import Floats
 from harness.statistics.families import benjamini_hochberg
-from harness.statistics.intervals import Interval
 from harness.statistics.ranks import Place, places
+from harness.statistics.round_robin import round_robin
 from harness.verdicts.claims import MOST_Q
 from harness.verdicts.direction import goodness, level_mean
-from harness.verdicts.intervals import Side, differences
+from harness.verdicts.intervals import Side, differences, match
 
 
-def ranked(
-    rows: Sequence[Score], name: str, table: ScoreTable, controls: ControlSet, own: str | None
-) -> dict[str, Score]:
+def ranked(rows: Sequence[Score], ours: Side, controls: ControlSet, own: str | None) -> dict[str, Score]:
     """Rows with their rank group; a metric that is not meant to rank, or has no passport here, ranks nobody."""
-    sides = [Side(name, (table,))] + [
+    sides = [ours] + [
         Side(one.card.name, one.tables) for one in controls.of_kind("negative") if one.card.name != own
     ]
     asked = [
@@ -33,33 +31,50 @@ def ranked(
     asked = [row for row in asked if all(row.key in side.tables[0].values for side in sides)]
     if not asked or len(sides) < 2:
         return {}
-    keys = [row.key for row in asked]
-    found = {
-        pair: differences(sides[pair[0]], sides[pair[1]], keys, resamples=0)
-        for pair in itertools.combinations(range(len(sides)), 2)
-    }
+    estimate, p = _every_pair(sides, [row.key for row in asked])
     told = {}
-    for row in asked:
-        place = _place(row.key, sides, {pair: by[row.key] for pair, by in found.items()})
+    for i, row in enumerate(asked):
+        place = _place(row.key, sides, estimate[:, :, i], p[:, :, i])
         if place is not None:
             told[row.key] = replace(row, group=place.group, ranks=(place.low, place.high), of=len(sides))
     return told
 
 
-def _place(key: str, sides: Sequence[Side], pairs: dict[tuple[int, int], Interval]) -> Place | None:
+def _every_pair(sides: Sequence[Side], keys: Sequence[str]) -> tuple[Floats, Floats]:
+    """The difference `i − j` and its p of every pair on every metric, each over what both define. [sides, sides, metrics]"""
+    conditions = match(sides)
+    contexts = np.array([one.context for one in conditions])
+    perturbations = np.array([one.perturbation for one in conditions])
+    values = [side.values(keys) for side in sides]
+    known = np.stack([np.isfinite(one).all(axis=1) for one in values])  # [sides, conditions, metrics]
+    agreed = (known == known[0]).all(axis=(0, 1)) & known[0].any(axis=0)
+    estimate = np.zeros((len(sides), len(sides), len(keys)))
+    p = np.full_like(estimate, np.nan)
+    for pattern in np.unique(known[0][:, agreed], axis=1).T:
+        columns = np.flatnonzero(agreed & (known[0] == pattern[:, None]).all(axis=0))
+        told = [one[pattern][:, :, columns] for one in values]
+        found = round_robin(told, contexts[pattern], perturbations[pattern])
+        estimate[:, :, columns], p[:, :, columns] = found
+    for column in np.flatnonzero(~agreed).tolist():
+        for i, j in itertools.combinations(range(len(sides)), 2):
+            one = differences(sides[i], sides[j], [keys[column]], resamples=0)[keys[column]]
+            estimate[i, j, column], estimate[j, i, column] = one.estimate, -one.estimate
+            p[i, j, column] = p[j, i, column] = one.p
+    return estimate, p
+
+
+def _place(key: str, sides: Sequence[Side], estimate: Floats, p: Floats) -> Place | None:
     """The place of the first side; None where a side leaves a condition out, so that means speak of different ones."""
-    tables = [side.tables[0].of_kind() for side in sides]
+    tables = [side.reported[0] for side in sides]
     scores = np.array(
         [level_mean(goodness(cards()[key], table.values[key]), table.contexts) for table in tables]
     )
-    if not np.isfinite(scores).all():
+    pairs = np.triu_indices(len(sides), 1)
+    tested = np.isfinite(p[pairs])
+    if not np.isfinite(scores).all() or not tested.any():
         return None
-    tested = {pair: one for pair, one in pairs.items() if np.isfinite(one.p)}
-    if not tested:
-        return None
-    q = dict(zip(tested, benjamini_hochberg([one.p for one in tested.values()]).q, strict=True))
-    better = np.zeros((len(sides), len(sides)), np.bool_)
-    for (i, j), one in tested.items():
-        if q[i, j] < MOST_Q:
-            better[i, j], better[j, i] = one.above, one.below
-    return places(scores, better)[0]
+    q = np.ones(len(tested))
+    q[tested] = benjamini_hochberg(p[pairs][tested]).q
+    shown = np.zeros(p.shape, np.bool_)
+    shown[pairs] = q < MOST_Q
+    return places(scores, (shown | shown.T) & (estimate > 0))[0]
