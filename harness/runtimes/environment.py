@@ -54,6 +54,7 @@ def clean_environment(job: Job, places: Places) -> dict[str, str]:
     if not job.manifest.resources.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = ""
     environment |= {name: str(job.limits.cpus) for name in THREAD_CAPS}
+    environment["OMP_WAIT_POLICY"] = "passive"  # threads that spin for each other starve on a busy machine
     environment |= {
         "PATH": places.search_path,
         "HOME": places.home,

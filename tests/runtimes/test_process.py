@@ -210,6 +210,7 @@ def test_the_environment_is_clean_and_tells_the_contract(make_job, monkeypatch):
     assert told["HARNESS_SEED"] == "7"
     assert json.loads(told["HARNESS_PARAMS"]) == {"epochs": 3, "name": "ä"}
     assert told["OMP_NUM_THREADS"] == "1"
+    assert told["OMP_WAIT_POLICY"] == "passive"
     assert told["CUDA_VISIBLE_DEVICES"] == ""
     assert told["cwd"] == str(job.folder)
     assert told["HOME"] != os.environ["HOME"]
