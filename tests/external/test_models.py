@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -24,21 +25,14 @@ from harness.tasks.build import Task, build_task
 
 pytestmark = pytest.mark.external
 MODELS = ("gears", "scgen", "cpa", "state", "cellot")
-TinyTaskOf = Callable[..., Task]
 
 
-@pytest.fixture
-def tiny_task(tmp_path: Path) -> TinyTaskOf:
-    """A small task of a regime, with its sealed truth: `tiny_task("combo")`."""
-
-    def make(regime: str, **params: object) -> Task:
-        spec = preset_spec("tiny").model_copy(update={"n_doubles": 12})
-        dataset = open_dataset(make_synthetic(spec, tmp_path / "tiny"))
-        return build_task(
-            dataset, create_split(dataset, regime, **params), "val", cache=tmp_path / "tasks", max_rows=8
-        )
-
-    return make
+def tiny_task(regime: str, place: Path) -> Task:
+    """A small task of a regime, with its dataset and its sealed truth in a folder."""
+    spec = preset_spec("tiny").model_copy(update={"n_doubles": 12})
+    dataset = open_dataset(make_synthetic(spec, place / "tiny"))
+    split = create_split(dataset, regime)
+    return build_task(dataset, split, "val", cache=place / "tasks", max_rows=8)
 
 
 def run(folder: Path, task: Task, cache: Path, room: Path) -> Trial:
@@ -49,6 +43,31 @@ def run(folder: Path, task: Task, cache: Path, room: Path) -> Trial:
     assert trial.ran, f"{trial.outcome.detail}\n{trial.log[-2000:]}"
     assert trial.predictions is not None
     return trial
+
+
+class FirstRun(NamedTuple):
+    """A model's run on unseen contexts, with the truth on the machine."""
+
+    task: Task
+    trial: Trial
+    place: Path
+
+
+@pytest.fixture(scope="session")
+def first_run(
+    built: Callable[[str], Path], cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], FirstRun]:
+    """One run of each model for all tests that only look at it: `first_run("gears")`."""
+    made: dict[str, FirstRun] = {}
+
+    def get(name: str) -> FirstRun:
+        if name not in made:
+            place = tmp_path_factory.mktemp(name)
+            task = tiny_task("context_ood", place)
+            made[name] = FirstRun(task, run(built(name), task, cache, place / "run"), place)
+        return made[name]
+
+    return get
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -62,49 +81,46 @@ def test_it_keeps_every_rule_of_the_contract(name: str, built: Callable[[str], P
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_predictions_are_the_same_bits_whether_or_not_the_truth_is_on_this_machine(
-    name: str, built: Callable[[str], Path], tiny_task: TinyTaskOf, cache: Path, tmp_path: Path
+def test_the_run_was_held_in_the_sandbox_and_kept_its_weights(
+    name: str, first_run: Callable[[str], FirstRun]
 ):
-    task = tiny_task("context_ood")
-    with_truth = run(built(name), task, cache, tmp_path / "with")
-    assert task.sealed.is_dir()
-    dataset = tmp_path / "tiny"
-    for place in (task.sealed, dataset):
+    first = first_run(name)
+    assert first.trial.outcome.isolation == VenvRuntime().isolation
+    weights = np.load(first.place / "run" / "room" / "output" / "model" / f"{name}.npz")
+    assert len(weights.files) > 5
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_predictions_are_the_same_bits_whether_or_not_the_truth_is_on_this_machine(
+    name: str, built: Callable[[str], Path], first_run: Callable[[str], FirstRun], cache: Path, tmp_path: Path
+):
+    first = first_run(name)
+    for place in (first.task.sealed, first.place / "tiny"):
         for root, folders, _ in os.walk(place):
             for each in (".", *folders):
                 os.chmod(os.path.join(root, each), 0o700)
         shutil.rmtree(place)
-    without = run(built(name), task, cache, tmp_path / "without")
-    assert with_truth.predictions is not None
+    without = run(built(name), first.task, cache, tmp_path / "without")
+    assert first.trial.predictions is not None
     assert without.predictions is not None
     for member in ("mean", "supported"):
-        one, two = (np.asarray(getattr(t.predictions, member)) for t in (with_truth, without))
+        one, two = (np.asarray(getattr(t.predictions, member)) for t in (first.trial, without))
         assert np.array_equal(one, two)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_run_was_held_in_the_sandbox_and_kept_its_weights(
-    name: str, built: Callable[[str], Path], tiny_task: TinyTaskOf, cache: Path, tmp_path: Path
-):
-    trial = run(built(name), tiny_task("context_ood"), cache, tmp_path / "run")
-    assert trial.outcome.isolation == VenvRuntime().isolation
-    weights = np.load(tmp_path / "run" / "room" / "output" / "model" / f"{name}.npz")
-    assert len(weights.files) > 5
-
-
 def test_scgen_marks_sums_of_shifts_as_an_extension(
-    built: Callable[[str], Path], tiny_task: TinyTaskOf, cache: Path, tmp_path: Path
+    built: Callable[[str], Path], cache: Path, tmp_path: Path
 ):
-    trial = run(built("scgen"), tiny_task("combo"), cache, tmp_path / "run")
+    trial = run(built("scgen"), tiny_task("combo", tmp_path), cache, tmp_path / "run")
     assert trial.predictions is not None
     assert 1 in np.asarray(trial.predictions.supported)
 
 
 def test_gears_says_that_it_cannot_know_a_gene_without_neighbours(
-    built: Callable[[str], Path], tiny_task: TinyTaskOf, cache: Path, tmp_path: Path
+    built: Callable[[str], Path], cache: Path, tmp_path: Path
 ):
     """This task has no graph, and some of its genes were perturbed in no training cell."""
-    trial = run(built("gears"), tiny_task("perturbation_ood"), cache, tmp_path / "run")
+    trial = run(built("gears"), tiny_task("perturbation_ood", tmp_path), cache, tmp_path / "run")
     assert trial.predictions is not None
     assert 0 in np.asarray(trial.predictions.supported)
 
