@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -109,10 +111,37 @@ def demo_dataset(preset_dataset: Callable[..., PerturbDataset]) -> PerturbDatase
 
 
 @pytest.fixture(scope="session")
-def demo_bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a folder once for all workers of the session: `made_once("name", make)`; the others wait for it. Read-only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        made = shared / f"once-{name}"
+        with (shared / f"once-{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (made / ".whole").exists():
+                shutil.rmtree(made, ignore_errors=True)
+                made.mkdir()
+                make(made)
+                (made / ".whole").touch()
+        return made
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_bench(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Bench:
     """The task `demo:context_ood` (val) as a newcomer gets it, in a data folder of its own. Its controls are kept in it."""
-    data = tmp_path_factory.mktemp("newcomer") / "data"
-    dataset = open_dataset(make_preset("demo", data / "demo"))
+    data = made_once("newcomer", lambda folder: _task_of_demo(folder / "data")) / "data"
+    return _task_of_demo(data)
+
+
+def _task_of_demo(data: Path) -> Bench:
+    folder = data / "demo"
+    dataset = open_dataset(folder if folder.exists() else make_preset("demo", folder))
     split = create_split(dataset, "context_ood")
     graphs = graphs_beside(dataset.path, split.frozen_hash)
     return Bench(dataset, split, build_task(dataset, split, "val", cache=data / ".tasks", graphs=graphs))
