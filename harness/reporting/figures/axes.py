@@ -76,7 +76,9 @@ def shaped(  # one way to draw each
 ) -> Markup:
     """One shape at a place."""
     said = (element("title", tip),) if tip else ()
-    ink = {"fill": "none" if hollow or shape in ("ring", "cross") else colour, "stroke": colour}
+    filled = not hollow and shape not in ("ring", "cross")
+    ink = {"fill": colour} if filled else {"fill": "none", "stroke": colour}
+    size += 0.5 * filled  # a stroke would lie half outside
     if shape in ("circle", "ring"):
         return element("circle", *said, cx=x, cy=y, r=size, **ink)
     if shape == "square":

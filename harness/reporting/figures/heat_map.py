@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -10,6 +11,8 @@ from harness.reporting.figures.axes import LETTER
 from harness.reporting.figures.svg import absent, element, known, picture, place, short, text
 
 CELL, ROW, TOP, MOST = 54.0, 18.0, 24.0, 60
+WIDE, LEAST_ROWS = 1080.0, 8
+"""Rows go on in a further band at the side while the bands fit into this width, and each has so many rows."""
 
 
 def heat_map(
@@ -31,7 +34,10 @@ def heat_map(
         return absent(title, reason or "no value to show")
     shown, more = list(rows[:MOST]), len(rows) - MOST
     left = 12 + LETTER * min(max((len(name) for name in shown), default=0), 22)
-    width, height = max(left + CELL * len(columns) + 8, 340), TOP + ROW * len(shown) + 40
+    band = left + CELL * len(columns) + 8
+    per = math.ceil(len(shown) / max(1, min(int(WIDE // band), len(shown) // LEAST_ROWS)))
+    bands = math.ceil(len(shown) / per)
+    width, height = max(band * bands, 340), TOP + ROW * per + 40
     sense = {True: "darker is better", False: "darker is better (a smaller number)", None: "darker is larger"}
     said = (
         f"{sense[higher_is_better]}; from {short(found[0])} to {short(found[-1])}{f' {unit}' if unit else ''}"
@@ -39,8 +45,8 @@ def heat_map(
     cells = (
         _cell(
             one,
-            left + CELL * column,
-            TOP + ROW * row,
+            band * (row // per) + left + CELL * column,
+            TOP + ROW * (row % per),
             f"{shown[row]}, {columns[column]}",
             found,
             higher_is_better,
@@ -53,12 +59,21 @@ def heat_map(
         f"{len(rows)} rows by {len(columns)} columns; {said}.",
         width,
         height,
-        *(text(name, left + CELL * (i + 0.5), 16, anchor="middle", cut=9) for i, name in enumerate(columns)),
         *(
-            text(name, left - 6, TOP + ROW * i + 13, anchor="end", size=10, cut=22)
-            for i, name in enumerate(shown)
+            text(name, band * at + left + CELL * (i + 0.5), 16, anchor="middle", cut=9)
+            for at in range(bands)
+            for i, name in enumerate(columns)
         ),
-        *cells,
+        element(
+            "g",
+            *(
+                text(name, band * (i // per) + left - 6, TOP + ROW * (i % per) + 13, cut=22, grouped=True)
+                for i, name in enumerate(shown)
+            ),
+            text_anchor="end",
+            font_size=10,
+        ),
+        element("g", *cells, text_anchor="middle", font_size=10),
         text(said, 4, height - 20, muted=True, size=10),
         text(f"and {more} rows more in metrics.parquet", 4, height - 5, muted=True, size=10)
         if more > 0
@@ -99,5 +114,5 @@ def _cell(
         "g",
         element("title", f"{name}: {short(number, 6)}"),
         element("rect", fill="var(--c1)", fill_opacity=place(strength), **frame),
-        text(short(number), x + CELL / 2, y + 13, anchor="middle", size=10),
+        text(short(number), x + CELL / 2, y + 13, grouped=True),
     )

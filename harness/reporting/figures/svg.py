@@ -87,6 +87,8 @@ def element(tag: str, *content: Markup | str, **attributes: float | str | None) 
         for name, value in attributes.items()
         if value is not None
     )
+    if not content:
+        return Markup("<{0}{1}/>").format(Markup(tag), written)  # noqa: S704 (our own tag names)
     inner = Markup("").join(escape(part) for part in content)
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), written, inner)  # noqa: S704 (our own tag names)
 
@@ -102,10 +104,11 @@ def text(
     turned: bool = False,
     cut: int = 0,
     over: bool = False,
+    grouped: bool = False,
 ) -> Markup:
     """Words at a place, cut to `cut` letters with the whole in a tooltip; `turned` reads upwards.
 
-    `over`: lines that run behind the words make room for them.
+    `over`: lines that run behind the words make room for them. `grouped`: anchor and size are those of the group around it.
     """
     shown = words if not cut or len(words) <= cut else words[: cut - 1] + "…"
     return element(
@@ -114,9 +117,9 @@ def text(
         *((element("title", words),) if shown != words else ()),
         x=x,
         y=y,
-        text_anchor=anchor,
-        font_size=size,
-        fill="var(--muted)" if muted else "currentColor",
+        text_anchor=None if grouped or anchor == "start" else anchor,
+        font_size=None if grouped else size,
+        fill="var(--muted)" if muted else None,
         style="paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round" if over else None,
         transform=f"rotate(-90 {place(x)} {place(y)})" if turned else None,
     )
@@ -167,6 +170,7 @@ def picture(title: str, description: str, width: float, height: float, *parts: M
         height=height,
         style=f"max-width:100%;height:auto;{FONT}",
         color="inherit",
+        fill="currentColor",
     )
 
 

@@ -18,12 +18,16 @@ RETRIEVAL = "calibrated.retrieval"
 
 
 def levels(panel: str, scores: Sequence[Score], metrics: Mapping[str, Any]) -> tuple[Level, ...]:
-    """Both levels of a panel, of the metrics that say most."""
+    """Both levels of a panel, of the metrics that say most; one without any value there has no column."""
     return tuple(filter(None, (_level(name, scores, metrics[panel].get(name, {})) for name in LEVELS)))
 
 
 def _level(name: str, scores: Sequence[Score], values: Mapping[str, Mapping[str, Any]]) -> Level | None:
-    there = [row for row in scores if any(row.metric in one for one in values.values())]
+    there = [
+        row
+        for row in scores
+        if any(known(one.get(row.metric, {}).get("value")) is not None for one in values.values())
+    ]
     if not there:
         return None
     chosen = sorted(there, key=_weight)[:MOST_METRICS]

@@ -3,6 +3,16 @@
   "use strict";
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
+  /* A number as pages print it, with whatever follows it: an interval, a unit. */
+  const printed = /^([+−-]?)([\d\u202f]+(?:\.\d+)?)(?:e(−?)(\d+))?(?=$|\s)/;
+  const numberOf = (text) => {
+    const found = printed.exec(text);
+    if (!found) return null;
+    const [, sign, digits, down, power] = found;
+    const size = Number(digits.replaceAll("\u202f", "") + (power ? `e${down ? "-" : ""}${power}` : ""));
+    return sign === "−" || sign === "-" ? -size : size;
+  };
+
   /* What a cell is sorted by: its full value, else its text; nothing for what is undefined. */
   const keyOf = (cell) => {
     if (!cell) return null;
@@ -11,8 +21,9 @@
       const number = Number(told);
       return Number.isNaN(number) ? told : number;
     }
-    if (cell.querySelector(".undefined")) return null;
-    return cell.textContent.trim() || null;
+    if (cell.classList.contains("undefined") || cell.querySelector(".undefined")) return null;
+    const text = cell.textContent.trim();
+    return numberOf(text) ?? (text || null);
   };
 
   const compare = (a, b) => {
@@ -54,20 +65,23 @@
     });
   };
 
-  /* A form with `data-filter="<id of a table>"`; each select or input with `data-facet` asks the rows' data of that name. */
+  /* A form with `data-filter="<id of a table>"`; each select or input with `data-facet` asks the rows' data
+     of that name, else the column of that name. */
   const makeFilter = (form) => {
     const table = document.getElementById(form.dataset.filter);
     if (!table || !table.tBodies.length) return;
     const rows = Array.from(table.tBodies[0].rows);
     const words = rows.map((row) => row.textContent.toLowerCase());
     const asked = Array.from(form.querySelectorAll("[data-facet]"));
+    const columns = new Map(Array.from(table.tHead?.rows[0]?.cells ?? [], (cell, at) => [cell.dataset.facet, at]));
+    const facet = (row, name) => row.dataset[name] ?? row.cells[columns.get(name)]?.textContent.replaceAll("\u00a0", " ");
     const said = form.querySelector("[data-count]");
     const apply = () => {
       let shown = 0;
       rows.forEach((row, at) => {
         const fits = asked.every(({ dataset, value }) =>
           value === "" ||
-          (dataset.facet === "text" ? words[at].includes(value.trim().toLowerCase()) : row.dataset[dataset.facet] === value));
+          (dataset.facet === "text" ? words[at].includes(value.trim().toLowerCase()) : facet(row, dataset.facet) === value));
         row.hidden = !fits;
         shown += fits;
       });

@@ -61,7 +61,7 @@ def test_there_is_a_page_for_everything_and_every_link_leads_to_one(few, tmp_pat
 def test_the_first_page_shows_groups_reasons_and_whose_they_are(few, tmp_path):
     publish(site_of(few), tmp_path / "site")
     page = (tmp_path / "site" / "index.html").read_text()
-    assert 'data-owner="harness authors"' in page
+    assert '<td class="text">harness\u00a0authors</td>' in page
     assert "exit code 1 &lt;b&gt;" in page
     assert "Validation records, not ranked" in page
     assert page.index(">good<") < page.index(">bad<")

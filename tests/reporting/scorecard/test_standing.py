@@ -11,7 +11,7 @@ from harness.reporting.scorecard.standing import _every_pair
 from harness.scoring.score_table import Scored, ScoreTable
 from harness.verdicts.intervals import Side, differences
 
-METRICS = ("calibrated.wmse", "calibrated.retrieval", "shape.delta_pearson")
+METRICS = ("calibrated.wmse", "calibrated.retrieval", "calibrated.error_ratio")
 CONDITIONS = tuple(Scored(f"c{i % 4}", f"p{i // 4}", "", "reported", "", 30) for i in range(32))
 
 
