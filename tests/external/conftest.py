@@ -87,7 +87,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     told = os.environ.get("HARNESS_EXTERNAL_SUMMARY")
     if not told or not TIMES:
         return
-    lines = ["# External models: the last full run", "", "| test | outcome | seconds |", "|---|---|---|"]
+    chosen = session.config.option.keyword
+    asked = f"Models asked for: {chosen}; the others did not run." if chosen else "All models were asked for."
+    lines = ["# External models: what the last run found", "", asked, ""]
+    lines += ["| test | outcome | seconds |", "|---|---|---|"]
     lines += [f"| {name} | {outcome} | {seconds:.0f} |" for name, (outcome, seconds) in sorted(TIMES.items())]
     lines += ["", "| environment of | packages | MiB | seconds to build |", "|---|---|---|---|"]
     for one in environments(load_settings(ROOT).environments):
