@@ -65,6 +65,23 @@
     });
   };
 
+  /* Of a very long table the first rows are laid out, so that it sorts at once; all of them on request, and on paper. */
+  const LONG = 300;
+  const makeShort = (table) => {
+    const count = table.tBodies[0]?.rows.length ?? 0;
+    if (count <= LONG) return;
+    const button = document.createElement("button");
+    const fold = (folded) => { table.classList.toggle("folded", folded); button.hidden = !folded; };
+    button.type = "button";
+    button.className = "unfold";
+    button.textContent = `Show all ${count} rows`;
+    button.addEventListener("click", () => { table.dataset.unfolded = ""; fold(false); });
+    table.addEventListener("narrowed", ({ detail }) => fold(!detail && !("unfolded" in table.dataset)));
+    (table.closest(".scroll") ?? table).after(button);
+    addEventListener("beforeprint", () => fold(false));
+    fold(true);
+  };
+
   /* A form with `data-filter="<id of a table>"`; each select or input with `data-facet` asks the rows' data
      of that name, else the column of that name. */
   const makeFilter = (form) => {
@@ -85,6 +102,7 @@
         row.hidden = !fits;
         shown += fits;
       });
+      table.dispatchEvent(new CustomEvent("narrowed", { detail: shown < rows.length }));
       if (said) said.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
     };
     const remember = () => {
@@ -142,6 +160,7 @@
   };
 
   document.querySelectorAll("table[data-sortable]").forEach(makeSortable);
+  document.querySelectorAll("table[data-sortable]").forEach(makeShort);
   document.querySelectorAll("form[data-filter]").forEach(makeFilter);
   document.querySelectorAll("[data-copy]").forEach(makeCopy);
   addEventListener("hashchange", reveal);
