@@ -4,14 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
-SUBMISSION ?= submissions/baselines/ridge
+SUBMISSION ?= submissions/v3a
+# The in-house models need PyTorch; the baselines do not.
+NEEDS := .installed$(if $(filter submissions/baselines/%,$(SUBMISSION)),,-models)
 
 .PHONY: help board demo test test-long test-external lint format bench docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.installed  ## Set up, then run a submission on the built-in demo task and score it.
+demo: $(VENV)/$(NEEDS)  ## Set up, then run v3a on the built-in demo task and leave its scorecard; SUBMISSION=… takes another.
 	$(BIN)/harness submit $(SUBMISSION)
 
 test: $(VENV)/.installed-dev  ## Run the fast tests.
@@ -54,6 +56,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
+$(VENV)/.installed-models: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[models]'
+	@touch $@ $(VENV)/.installed
+
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-models

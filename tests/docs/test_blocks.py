@@ -8,51 +8,75 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.controls.bench import Bench
-from harness.controls.control_set import ControlSet
+from harness.datasets.synthetic import make_preset
+from harness.sdk import load_task
 
 ROOT = Path(__file__).parents[2]
-PAGES = (
-    "README.md", "docs/how-to/add-a-dataset.md", "docs/how-to/freeze-a-split.md", "docs/how-to/slurm.md",
-    "docs/how-to/open-test.md", "docs/how-to/containers.md", "docs/how-to/compare-submissions.md",
-    "docs/how-to/doctor.md", "docs/how-to/sweeps-and-suites.md",
-)  # fmt: skip
+PAGES = {
+    "README.md": "readme",
+    "docs/how-to/add-a-dataset.md": "dataset",
+    "docs/how-to/freeze-a-split.md": "split",
+    "docs/how-to/slurm.md": "runs",
+    "docs/how-to/open-test.md": "runs",
+    "docs/how-to/containers.md": "runs",
+    "docs/how-to/compare-submissions.md": "runs",
+    "docs/how-to/doctor.md": "runs",
+    "docs/how-to/sweeps-and-suites.md": "runs",
+}
+"""Each page, and the checkout that it is typed into: pages that only run things share one."""
 
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture
-def project(tmp_path: Path, demo_bench: Bench, demo_controls: ControlSet) -> Path:
-    """A newcomer's checkout: the submissions, the splits, an `.h5ad` of their own, and the demo with its controls made."""
-    return newcomer(tmp_path, demo_bench)
+@pytest.fixture(scope="module")
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory, made_once: Callable[[str, Callable[[Path], object]], Path]
+) -> Callable[[str], Path]:
+    """A newcomer's checkout by name: the submissions, an `.h5ad` of their own, and a demo dataset.
+
+    The demo is a tenth of its size: what is typed is tried here, not what comes out. Tasks and controls are shared.
+    """
+    root = tmp_path_factory.mktemp("checkouts")
+    data = made_once("little-demo", _little_demo)
+
+    def named(name: str) -> Path:
+        folder = root / name
+        return folder if folder.exists() else newcomer(folder, data)
+
+    return named
+
+
+def _little_demo(data: Path) -> None:
+    make_preset("demo", data / "demo", scale=0.1)
+    (data / ".tasks").mkdir()
 
 
 @pytest.fixture(scope="module")
-def after_the_tutorial(
-    tmp_path_factory: pytest.TempPathFactory, demo_bench: Bench, demo_controls: ControlSet
-) -> Path:
+def after_the_tutorial(checkout: Callable[[str], Path]) -> Path:
     """The checkout of a newcomer who has typed the tutorial, word for word."""
-    project = newcomer(tmp_path_factory.mktemp("tutorial"), demo_bench)
+    project = checkout("tutorial")
     done = type_in(project, "\n".join(blocks("docs/tutorial.md", "bash")))
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return project
 
 
-def newcomer(folder: Path, bench: Bench) -> Path:
-    (folder / "data").mkdir()
-    for name in ("demo", ".tasks"):
-        (folder / "data" / name).symlink_to(bench.dataset.path.with_name(name))
-    shutil.copytree(ROOT / "submissions", folder / "submissions")
-    shutil.copytree(ROOT / "splits", folder / "splits")
+def newcomer(folder: Path, data: Path) -> Path:
+    (folder / "data").mkdir(parents=True)
+    for there in (one for one in data.iterdir() if one.is_dir()):
+        (folder / "data" / there.name).symlink_to(there)
+    ignored = shutil.ignore_patterns("__pycache__", "predict")
+    shutil.copytree(ROOT / "submissions", folder / "submissions", ignore=ignored)
     write_screen(folder / "screen.h5ad")
     return folder
 
@@ -87,7 +111,8 @@ def type_in(project: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_a_page_works_as_it_is_written(page: str, project: Path) -> None:
+def test_every_command_of_a_page_works_as_it_is_written(page: str, checkout: Callable[[str], Path]) -> None:
+    project = checkout(PAGES[page])
     if page.endswith("freeze-a-split.md"):
         prepare_split_page(project)
     script = "\n".join(block for block in blocks(page, "bash") if not block.startswith("make "))
@@ -139,17 +164,32 @@ def test_the_make_targets_that_the_readme_names_exist() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in named)
 
 
-def test_the_submission_that_the_readme_shows_is_valid(project: Path) -> None:
-    folder = project / "submissions" / "shown"
-    shutil.copytree(ROOT / "submissions/baselines/global_mean", folder)
-    code = blocks("README.md", "python")[0]
-    (folder / "main.py").write_text(code + "\n\nsubmission = Submission()\n")
-    manifest = (folder / "submission.toml").read_text().replace("global-mean", "shown")
-    (folder / "submission.toml").write_text(
-        re.sub(r'uncertainty = "native"', 'uncertainty = "none"', manifest)
-    )
-    done = type_in(project, "harness validate submissions/shown")
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("word", "extra", "submission"),
+    [("", "[models]", "v3a"), ("SUBMISSION=submissions/baselines/ridge", "", "baselines/ridge")],
+)
+def test_the_demo_installs_what_its_submission_needs(
+    word: str, extra: str, submission: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "demo", f"VENV={tmp_path}/.venv", *word.split()],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[-1].endswith(f"harness submit submissions/{submission}")
+    assert any(re.search(rf"pip .*install .*--editable '?\.{re.escape(extra)}'?$", line) for line in lines)
+
+
+def test_the_submission_that_the_readme_shows_predicts(
+    handmade_task: Callable[..., Path], tmp_path: Path
+) -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("README.md", "python")[0], names)
+    task = load_task(handmade_task([("c1", "G1"), ("c1", "G2")], [("c2", "G1"), ("c1", "G3")]))
+    (tmp_path / "out").mkdir()
+    with np.load(names["predict"](task).save(tmp_path / "out", task)) as written:
+        assert written["mean"].shape == task.query.X.shape
+        assert np.allclose(written["mean"], task.train_delta().mean(axis=0))
 
 
 def test_links_between_pages_lead_somewhere() -> None:
