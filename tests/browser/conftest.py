@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
 
 
 @pytest.fixture(scope="session")
-def gallery(tiny_dataset: PerturbDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def gallery(tiny_dataset: PerturbDataset, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Any:
     """A page of every kind; see `gallery.py`."""
     spec = importlib.util.spec_from_file_location("browser_gallery", HERE / "gallery.py")
     assert spec is not None
@@ -147,4 +147,5 @@ def gallery(tiny_dataset: PerturbDataset, tmp_path_factory: pytest.TempPathFacto
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module.make_gallery(tmp_path_factory.mktemp("gallery"), tiny_dataset)
+    folder = made_once("gallery", lambda folder: module.make_gallery(folder, tiny_dataset))
+    return module.Gallery(folder, folder / "site")

@@ -45,7 +45,7 @@ SITE = ("index.html", "metrics/index.html")
 
 def make_gallery(folder: Path, dataset: PerturbDataset) -> Gallery:
     """Run, score, render and publish."""
-    runs = [_run(folder, dataset, "per_perturbation_mean"), _run(folder, dataset, "global_mean")]
+    runs = [_run(folder, dataset, "per_perturbation_mean"), _run(folder, dataset, "global_mean", controls=False)]
     made = Gallery(folder, folder / "site")
     parts = parts_of(runs[0])
     _write(made, "scorecard", (runs[0].path / PAGE).read_text(encoding="utf-8"))
@@ -63,10 +63,10 @@ def make_gallery(folder: Path, dataset: PerturbDataset) -> Gallery:
     return made
 
 
-def _run(folder: Path, dataset: PerturbDataset, name: str) -> RunFolder:
+def _run(folder: Path, dataset: PerturbDataset, name: str, *, controls: bool = True) -> RunFolder:
     request = SubmitRequest(
         folder=baselines_folder() / name, dataset=dataset, split=create_split(dataset, "context_ood"),
-        runs=folder / "runs", task_cache=folder / "tasks", controls=True,
+        runs=folder / "runs", task_cache=folder / "tasks", controls=controls,
     )  # fmt: skip
     return submit(plan_run(request))
 
