@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 QUICK = typer.Option(
     False, "--quick", help="Fewer seeds (`quick_seeds` of the file); verdicts are then descriptive."
 )
-OUT = typer.Option(None, help="Folder of report.md and report.json; by default runs/.suites/NAME.")
+OUT = typer.Option(
+    None, help="Folder of report.md, report.html and report.json; by default runs/.suites/NAME."
+)
 
 app = typer.Typer(
     no_args_is_help=True,

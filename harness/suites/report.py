@@ -1,4 +1,4 @@
-"""The report of a suite: one document, as JSON and as a page of Markdown."""
+"""The report of a suite: one document, as JSON, as a page of Markdown and as one for a browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.suites.tables import (
     task_tables,
 )
 
-REPORT, PAGE = "report.json", "report.md"
+REPORT, PAGE, HTML = "report.json", "report.md", "report.html"
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,13 @@ def make_report(evidence: Evidence, folder: Path, *, quick: bool = False) -> Rep
 
 
 def write_report(folder: Path, report: Report) -> tuple[Path, Path]:
-    """Write both forms; each appears whole."""
+    """Write all forms, each of which appears whole; the paths of the document and of its page of Markdown."""
+    from harness.reporting import suite_page
     from harness.suites.markdown import page
 
     make_folder(folder)
-    write_json(folder / REPORT, report.document())
+    document = report.document()
+    write_json(folder / REPORT, document)
     write_text(folder / PAGE, page(report))
+    write_text(folder / HTML, suite_page.page(document))
     return folder / REPORT, folder / PAGE

@@ -62,6 +62,7 @@ def test_a_suite_runs_each_run_once_and_reports_what_it_can_and_cannot_decide(ru
     assert "lost: not here" in quick.stdout
     page = project / "runs/.suites/small/report.md"
     assert "every verdict is descriptive" in page.read_text()
+    assert "every verdict is descriptive" in page.with_suffix(".html").read_text()
     assert len(list_runs(project / "runs")) == 4  # 3 submissions, and one on half of the cells
 
     done = run_harness("suite", "run", "small.toml", "--jobs", "2", "--out", "reports/small")

@@ -39,7 +39,7 @@ def rank_histogram(
         horizontal(frame, x, "rank: worst 0, best 1", at=(0, 0.25, 0.5, 0.75, 1)),
         *(_bar(count, number, bins, x, y) for number, count in enumerate(counts)),
         line(frame.left, y(chance), frame.right, y(chance), colour="currentColor", dash="4 4"),
-        text("chance", frame.left + 4, y(chance) - 4, size=10),
+        text("chance", frame.left + 4, y(chance) - 4, size=10, over=True),
     )
 
 
