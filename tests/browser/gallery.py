@@ -45,7 +45,10 @@ SITE = ("index.html", "metrics/index.html")
 
 def make_gallery(folder: Path, dataset: PerturbDataset) -> Gallery:
     """Run, score, render and publish."""
-    runs = [_run(folder, dataset, "per_perturbation_mean"), _run(folder, dataset, "global_mean", controls=False)]
+    runs = [
+        _run(folder, dataset, "per_perturbation_mean"),
+        _run(folder, dataset, "global_mean", controls=False),
+    ]
     made = Gallery(folder, folder / "site")
     parts = parts_of(runs[0])
     _write(made, "scorecard", (runs[0].path / PAGE).read_text(encoding="utf-8"))
