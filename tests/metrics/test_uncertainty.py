@@ -173,7 +173,9 @@ def test_a_constant_variance_of_the_submissions_own_is_scored_not_excused(make_f
     forecasts = replace(world(make_forecasts, good=True), claimed=np.ones((120, GENES)), epistemic=None)
     values = task_values(summarise(forecasts))
     assert values["ood_auroc"] == 0.5
-    assert values["aurc_gain"] == pytest.approx(values["aurc_gain_norm"]), "it orders by the size of the prediction"
+    assert values["aurc_gain"] == pytest.approx(values["aurc_gain_norm"]), (
+        "it orders by the size of the prediction"
+    )
     assert values["aurc_advantage"] == 0
     assert values["epistemic_ratio"] == Undefined(NO_PARTS)
 
