@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -21,7 +22,7 @@ class Provenance(Record):
     """What is needed to make a run again."""
 
     command: str
-    """The exact command, quoted for a shell."""
+    """The command, quoted for a shell; paths below the working folder are said from there, whoever's folder that is."""
     harness_version: str
     python: str
     platform: str
@@ -40,7 +41,7 @@ def collect_provenance() -> Provenance:
     """What can be known here and now."""
     revision, dirty = git_state(Path(harness.__file__).parent)
     return Provenance(
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command_said(sys.argv, Path.cwd()),
         harness_version=harness.__version__,
         python=platform.python_version(),
         platform=platform.platform(),
@@ -51,6 +52,17 @@ def collect_provenance() -> Provenance:
         n_cpus=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
     )
+
+
+def command_said(words: Sequence[str], folder: Path) -> str:
+    """A command as it would be typed in a folder: `harness`, however it was started, and paths from there."""
+    program = Path(words[0]).name
+    said = ["harness" if program == "main.py" else program]
+    for word in words[1:]:
+        option, equals, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+        inside = Path(value).is_absolute() and Path(value).is_relative_to(folder)
+        said.append(option + equals + (str(Path(value).relative_to(folder)) if inside else value))
+    return shlex.join(said)
 
 
 @cache
