@@ -73,10 +73,10 @@ def run(plan: dict[str, Any], argv: list[str], wake: int) -> dict[str, object]:
         return ended
     os.set_blocking(told, False)
     try:
-        ended |= read_told(os.read(told, 4096))
+        text = os.read(told, 4096)
     except BlockingIOError:
-        ended["unreported"] = int(code is not None)
-    return ended
+        text = b""
+    return ended | (read_told(text) if text else {"unreported": int(code is not None)})
 
 
 def become(plan: dict[str, Any], argv: list[str], tell: int, fault_told: int) -> None:

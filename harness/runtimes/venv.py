@@ -114,12 +114,11 @@ def program_in(folder: Path, job: Job) -> Program:
     exposed = (folder, folder.resolve(), *own, *(path.resolve() for path in own), *interpreter_folders())
     search = (str(folder / "bin"),)
     paths = ":".join(dict.fromkeys(map(str, [*own, *(package_source(name).parent for name in run.packages)])))
-    told = ("/usr/bin/env", f"PYTHONPATH={paths}") if paths else ()
     if run.module is not None:
         python = str(folder / "bin" / "python")
-        return Program((*told, python, "-m", "harness.sdk", run.module), search, exposed)
+        return Program((python, "-m", "harness.sdk", run.module), search, exposed, paths)
     if run.command is not None:
-        return Program((*told, *run.command), search, exposed)
+        return Program(tuple(run.command), search, exposed, paths)
     raise HarnessError(
         "this submission is a container image",
         where=job.manifest.name,

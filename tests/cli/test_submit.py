@@ -15,7 +15,8 @@ def test_submit_ends_with_a_table_a_status_and_the_path_of_the_run(run_harness, 
     lines = done.stdout.strip().splitlines()
     assert (project / lines[-1] / "record.json").is_file()
     assert lines[-1].startswith("runs/")
-    assert lines[-2].startswith("status: ok")
+    assert lines[-2] == f"scorecard: {lines[-1]}/scorecard.html"
+    assert lines[-3].startswith("status: ok")
     assert any(line.startswith("isolation: ") for line in lines)
     assert any("wmse" in line for line in lines)
     assert done.stderr == ""

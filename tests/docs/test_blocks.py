@@ -172,7 +172,7 @@ def test_the_demo_installs_what_its_submission_needs(
     word: str, extra: str, submission: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        ["make", "--dry-run", "demo", f"VENV={tmp_path}/.venv", *word.split()],
+        ["make", "--no-print-directory", "--dry-run", "demo", f"VENV={tmp_path}/.venv", *word.split()],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     lines = done.stdout.splitlines()

@@ -50,6 +50,8 @@ def _start(program: Program, job: Job, layer: Layer, cgroup: Cgroup, scratch: Pa
     inside = layer.bubblewrap is not None
     places = _places_inside(program) if inside else _places_outside(program, job, scratch)
     environment = clean_environment(job, places)
+    if program.python_path:
+        environment["PYTHONPATH"] = program.python_path
     command = [*program.words, "--task", places.task, "--output", places.output]
     if layer.bubblewrap is not None:
         view = view_of(job, replace(program, exposed=(*program.exposed, *library_folders())))

@@ -47,6 +47,8 @@ class Program:
     """Folders that come first in PATH."""
     exposed: tuple[Path, ...] = ()
     """Folders that it needs, read-only, under their own names: an interpreter, an environment."""
+    python_path: str = ""
+    """Where its Python finds modules that lie outside of its environment."""
 
 
 @dataclass(frozen=True)
