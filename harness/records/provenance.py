@@ -22,7 +22,7 @@ class Provenance(Record):
     """What is needed to make a run again."""
 
     command: str
-    """The command, quoted for a shell; paths below the working folder are said from there, whoever's folder that is."""
+    """The command, quoted for a shell; paths below the working folder are said from there, whosever folder that is."""
     harness_version: str
     python: str
     platform: str

@@ -235,7 +235,7 @@ def remove(groups: list[str]) -> None:
 
 def report(value: dict[str, object]) -> None:
     """What there is to tell, to the harness, if it still listens."""
-    told = "".join(f"{name} {value}\n" for name, value in value.items() if value is not None)
+    told = "".join(f"{name} {' '.join(str(one).split())}\n" for name, one in value.items() if one is not None)
     try:
         os.write(1, told.encode("utf-8", "replace"))
     except OSError:
